@@ -1,0 +1,34 @@
+//! CSN, the classifier specification notation: one description of traffic classes from which come the
+//! rules of the meter under test, the traffic mix of the generator and the counts that must result.
+//!
+//! The crate is pure: it reads text and packets that others hand to it and does no I/O of its own.
+//!
+//! ```text
+//! text ─ parse ─► Ast ─ resolve, check ─► Scenario { RuleSet, TrafficMix, Experiment } + diagnostics
+//!                                            │
+//!                        RuleSet::classify ──┤ the oracle
+//!                        backends::*.emit ───┘ what a meter loads
+//! ```
+//!
+//! The vocabulary that every other crate shares is here too: [`Key`] (a packet's fields), [`Field`],
+//! [`ValueSet`], [`ClassId`], [`Counts`], and the units ([`Nanos`], [`Rate`], …).
+
+pub mod diagnostic;
+pub mod experiment;
+pub mod field;
+pub mod key;
+pub mod mix;
+pub mod packet;
+pub mod rtfm;
+pub mod ruleset;
+pub mod units;
+pub mod value;
+
+pub use diagnostic::{Diagnostic, FileId, Label, Severity, Sources, Span};
+pub use experiment::{Axis, Expectation, Experiment, MeterSpec, Point, RateSpec, RunSpec, Scenario};
+pub use field::Field;
+pub use key::Key;
+pub use mix::{Component, Miss, Size, Target, Traffic, TrafficMix};
+pub use ruleset::{Class, ClassId, Counts, Rule, RuleSet};
+pub use units::{Layer, Nanos, Rate};
+pub use value::{Range, Value, ValueSet};

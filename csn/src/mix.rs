@@ -1,0 +1,259 @@
+//! The traffic mix: what the generator sends, as the `load` statements describe it.
+
+use crate::diagnostic::Span;
+use crate::field::Field;
+use crate::ruleset::ClassId;
+use crate::units::Layer;
+use crate::value::ValueSet;
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// All traffic of a scenario. The shares of the components add up to 1.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct TrafficMix {
+    /// The parts of the mix: classes in order of their number, single rules, `others` last. Parts without
+    /// traffic are left out.
+    pub components: Vec<Component>,
+}
+
+/// One part of the mix.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Component {
+    /// What its packets must be classified as.
+    pub target: Target,
+    /// Its share of all packets, or of what `share_of` says; 0 to 1.
+    pub share: f64,
+    /// What the share counts.
+    pub share_of: ShareOf,
+    /// How its packets look and come.
+    pub traffic: Traffic,
+    /// The `load` statement, or the class where there is none.
+    pub span: Span,
+}
+
+/// What the packets of a component are first matched by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Target {
+    /// Any rule of a class; its flows go round the rules of the class.
+    Class(ClassId),
+    /// One rule, by its place in the rule set, from 0.
+    Rule(usize),
+    /// No rule at all.
+    Others(Miss),
+}
+
+/// How packets of `others` differ from the rules.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Miss {
+    /// In every field that rules test.
+    #[default]
+    Far,
+    /// In one field of one rule only, the one that is compared last: the worst case.
+    Near,
+}
+
+/// What a share is a share of.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ShareOf {
+    /// Packets.
+    #[default]
+    Packets,
+    /// Flows.
+    Flows,
+    /// Bytes of frames.
+    Bytes,
+}
+
+/// How the packets of a component look and come.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Traffic {
+    /// How many flows; none means one per rule.
+    pub flows: Option<u32>,
+    /// Sizes.
+    pub size: Size,
+    /// Times between packets.
+    pub arrival: Arrival,
+    /// In which order the flows take their turns.
+    pub order: Order,
+    /// What the header fields that the rules leave open are drawn from, once per flow.
+    pub open: Vec<(Field, ValueSet)>,
+    /// What the bytes behind the headers are.
+    pub payload: Payload,
+    /// A capture that the packets are taken from.
+    pub from: Option<String>,
+}
+
+impl Default for Traffic {
+    fn default() -> Self {
+        Self {
+            flows: None,
+            size: Size::default(),
+            arrival: Arrival::default(),
+            order: Order::default(),
+            open: Vec::new(),
+            payload: Payload::default(),
+            from: None,
+        }
+    }
+}
+
+/// Packet sizes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Size {
+    /// All the same.
+    Fixed {
+        /// Bytes at the layer.
+        bytes: u32,
+        /// What the bytes count.
+        layer: Layer,
+    },
+    /// Uniform between two sizes, both included.
+    Range {
+        /// Smallest size.
+        lo: u32,
+        /// Largest size.
+        hi: u32,
+        /// What the bytes count.
+        layer: Layer,
+    },
+    /// Seven frames of 64, four of 594 and one of 1,518 bytes (Ethernet), shuffled once and repeated.
+    Imix,
+    /// A distribution by name with its parameters, as written.
+    Distribution(String),
+    /// Sizes of the packets of a capture.
+    Capture(String),
+}
+
+impl Default for Size {
+    fn default() -> Self {
+        Size::Fixed { bytes: 60, layer: Layer::Frame }
+    }
+}
+
+impl fmt::Display for Size {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Size::Fixed { bytes, layer } => write!(f, "{bytes} B({})", layer.name()),
+            Size::Range { lo, hi, layer } => write!(f, "{lo}..{hi} B({})", layer.name()),
+            Size::Imix => f.write_str("imix"),
+            Size::Distribution(text) => f.write_str(text),
+            Size::Capture(path) => write!(f, "capture({path:?})"),
+        }
+    }
+}
+
+/// Times between packets.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Arrival {
+    /// All gaps alike.
+    #[default]
+    Constant,
+    /// Exponential gaps.
+    Poisson,
+    /// Another model with its parameters, as written.
+    Model(String),
+}
+
+/// In which order the flows of a component take their turns.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Order {
+    /// One packet of each in turn, as the paper's off-line FIFO.
+    #[default]
+    Round,
+    /// A flow drawn anew for each packet.
+    Random,
+}
+
+/// What the bytes behind the headers are.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Payload {
+    /// Zero bytes.
+    #[default]
+    Zero,
+    /// Random bytes, drawn once per flow.
+    Random,
+    /// A pattern that is repeated.
+    Pattern(Vec<u8>),
+}
+
+impl TrafficMix {
+    /// The same mix with `others` at `share` (0 to 1) and the rest scaled to what is left. Where the mix has no
+    /// `others`, one is added that is like its first component and misses `far`.
+    pub fn with_others(&self, share: f64) -> Self {
+        let mut out = self.clone();
+        if !out.components.iter().any(|c| matches!(c.target, Target::Others(_))) {
+            let Some(first) = out.components.first() else {
+                return out;
+            };
+            let like = Component { target: Target::Others(Miss::Far), share: 0.0, ..first.clone() };
+            out.components.push(like);
+        }
+        let is_others = |c: &Component| matches!(c.target, Target::Others(_));
+        let named: f64 = out.components.iter().filter(|c| !is_others(c)).map(|c| c.share).sum();
+        let missed: f64 = out.components.iter().filter(|c| is_others(c)).map(|c| c.share).sum();
+        let (n_named, n_missed) = (
+            out.components.iter().filter(|c| !is_others(c)).count().max(1) as f64,
+            out.components.iter().filter(|c| is_others(c)).count().max(1) as f64,
+        );
+        for c in &mut out.components {
+            let (part, total, count) =
+                if is_others(c) { (share, missed, n_missed) } else { (1.0 - share, named, n_named) };
+            c.share = if total > 0.0 { c.share / total * part } else { part / count };
+        }
+        out.components.retain(|c| c.share > 0.0);
+        out
+    }
+
+    /// The same mix with `flows` flows in every component.
+    pub fn with_flows(&self, flows: u32) -> Self {
+        let mut out = self.clone();
+        out.components.iter_mut().for_each(|c| c.traffic.flows = Some(flows));
+        out
+    }
+
+    /// The same mix with all packets of that size.
+    pub fn with_size(&self, size: &Size) -> Self {
+        let mut out = self.clone();
+        out.components.iter_mut().for_each(|c| c.traffic.size = size.clone());
+        out
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn part(target: Target, share: f64) -> Component {
+        Component {
+            target,
+            share,
+            share_of: ShareOf::Packets,
+            traffic: Traffic::default(),
+            span: Span::default(),
+        }
+    }
+
+    #[test]
+    fn others_take_their_share_and_the_rest_keeps_its_proportions() {
+        let mix = TrafficMix {
+            components: vec![
+                part(Target::Class(ClassId(1)), 0.6),
+                part(Target::Class(ClassId(2)), 0.2),
+                part(Target::Others(Miss::Near), 0.2),
+            ],
+        };
+        let half = mix.with_others(0.5);
+        let shares: Vec<_> = half.components.iter().map(|c| (c.share * 1000.0).round()).collect();
+        assert_eq!(shares, [375.0, 125.0, 500.0]);
+        assert_eq!(mix.with_others(1.0).components.len(), 1);
+        // back from an extreme: classes without any share divide what is left
+        assert_eq!(mix.with_others(0.0).components.len(), 2);
+    }
+}

@@ -1,0 +1,286 @@
+//! From the bytes of an Ethernet frame to its [`Key`]: the one extraction that oracle, generator and built-in
+//! meters share.
+//!
+//! A header that is cut short by the end of the frame gives no field beyond what is there. A later fragment
+//! has no transport header, so no ports, flags or ICMP type.
+
+use crate::field::Field;
+use crate::key::Key;
+use crate::value::Value;
+
+/// EtherTypes of VLAN tags: 802.1Q, 802.1ad, and the older QinQ.
+pub const VLAN_TYPES: [u16; 3] = [0x8100, 0x88a8, 0x9100];
+/// More VLAN tags than this, and nothing behind them is looked at.
+pub const MAX_TAGS: usize = 4;
+/// More MPLS entries than this, and nothing behind them is looked at.
+pub const MAX_LABELS: usize = 16;
+/// More IPv6 extension headers than this, and the packet has neither protocol nor ports.
+pub const MAX_EXTENSIONS: usize = 8;
+
+/// EtherType of IPv4.
+pub const IPV4: u16 = 0x0800;
+/// EtherType of IPv6.
+pub const IPV6: u16 = 0x86dd;
+/// EtherTypes of MPLS, unicast and multicast.
+pub const MPLS_TYPES: [u16; 2] = [0x8847, 0x8848];
+
+/// ICMP's protocol number in IPv4.
+pub const ICMP: u8 = 1;
+/// TCP's protocol number.
+pub const TCP: u8 = 6;
+/// UDP's protocol number.
+pub const UDP: u8 = 17;
+/// ICMPv6's protocol number in IPv6.
+pub const ICMPV6: u8 = 58;
+
+/// Protocols whose first four octets are the ports: TCP, UDP, DCCP, SCTP, UDP-Lite.
+pub const PORT_PROTOCOLS: [u8; 5] = [TCP, UDP, 33, 132, 136];
+/// IPv6 extension headers that are walked through: hop-by-hop, routing, fragment, authentication, destination
+/// options, mobility, HIP, shim6 (RFC 7045, IANA).
+pub const EXTENSIONS: [u8; 8] = [0, 43, 44, 51, 60, 135, 139, 140];
+
+/// The values of [`Field::Fragment`].
+pub mod fragment {
+    /// Not a fragment.
+    pub const NO: u128 = 0;
+    /// The first fragment of several.
+    pub const FIRST: u128 = 1;
+    /// A later fragment.
+    pub const LATER: u128 = 2;
+}
+
+fn be16(b: &[u8], at: usize) -> Option<u16> {
+    Some(u16::from_be_bytes(b.get(at..at + 2)?.try_into().ok()?))
+}
+
+fn be32(b: &[u8], at: usize) -> Option<u32> {
+    Some(u32::from_be_bytes(b.get(at..at + 4)?.try_into().ok()?))
+}
+
+fn mac(b: &[u8]) -> u128 {
+    b.iter().fold(0, |n, x| n << 8 | u128::from(*x))
+}
+
+/// The key of an Ethernet frame. `tag` is a VLAN tag control field that the kernel has taken out of the frame
+/// and handed over beside it, as packet sockets do; it is then the outermost tag.
+pub fn parse(frame: &[u8], tag: Option<u16>) -> Key {
+    let mut key = Key::new();
+    // a frame without a whole link header has no fields
+    let _ = link(frame, tag, &mut key);
+    key
+}
+
+fn link(frame: &[u8], tag: Option<u16>, key: &mut Key) -> Option<()> {
+    let mut ethertype = be16(frame, 12)?;
+    key.set_number(Field::DstMac, mac(&frame[0..6]));
+    key.set_number(Field::SrcMac, mac(&frame[6..12]));
+    let mut vlan = tag;
+    let mut at = 14;
+    let mut tags = usize::from(tag.is_some());
+    while VLAN_TYPES.contains(&ethertype) && tags < MAX_TAGS {
+        let control = be16(frame, at)?;
+        vlan = vlan.or(Some(control));
+        if let Some(v) = vlan {
+            key.set_number(Field::Vlan, u128::from(v & 0xfff));
+        }
+        ethertype = be16(frame, at + 2)?;
+        at += 4;
+        tags += 1;
+    }
+    if let Some(v) = vlan {
+        key.set_number(Field::Vlan, u128::from(v & 0xfff));
+    }
+    key.set_number(Field::EtherType, u128::from(ethertype));
+    match ethertype {
+        IPV4 => ipv4(&frame[at..], key),
+        IPV6 => ipv6(&frame[at..], key),
+        t if MPLS_TYPES.contains(&t) => {
+            let top = be32(frame, at)?;
+            key.set_number(Field::Mpls, u128::from(top >> 12));
+            let mut entry = top;
+            for _ in 0..MAX_LABELS {
+                at += 4;
+                if entry >> 8 & 1 == 1 {
+                    // bottom of the stack: the first nibble tells what follows (RFC 4928)
+                    return match frame.get(at)? >> 4 {
+                        4 => ipv4(&frame[at..], key),
+                        6 => ipv6(&frame[at..], key),
+                        _ => None,
+                    };
+                }
+                entry = be32(frame, at)?;
+            }
+            None
+        }
+        _ => None,
+    }
+}
+
+fn octet(key: &mut Key, tos: u8, ttl: u8, length: u32) {
+    key.set_number(Field::Tos, u128::from(tos));
+    key.set_number(Field::Dscp, u128::from(tos >> 2));
+    key.set_number(Field::Ttl, u128::from(ttl));
+    key.set_number(Field::Length, u128::from(length));
+}
+
+fn ipv4(p: &[u8], key: &mut Key) -> Option<()> {
+    if p.len() < 20 || p[0] >> 4 != 4 || p[0] & 0xf < 5 {
+        return None;
+    }
+    key.set(Field::SrcIp, Value { family: 4, bits: u128::from(be32(p, 12)?) });
+    key.set(Field::DstIp, Value { family: 4, bits: u128::from(be32(p, 16)?) });
+    key.set_number(Field::Proto, u128::from(p[9]));
+    octet(key, p[1], p[8], u32::from(be16(p, 2)?));
+    let frag = be16(p, 6)?;
+    let fragment = match (frag & 0x1fff, frag & 0x2000) {
+        (0, 0) => fragment::NO,
+        (0, _) => fragment::FIRST,
+        _ => fragment::LATER,
+    };
+    key.set_number(Field::Fragment, fragment);
+    if fragment == fragment::LATER {
+        return None;
+    }
+    transport(p.get(usize::from(p[0] & 0xf) * 4..)?, p[9], ICMP, key)
+}
+
+fn ipv6(p: &[u8], key: &mut Key) -> Option<()> {
+    if p.len() < 40 || p[0] >> 4 != 6 {
+        return None;
+    }
+    let first = be32(p, 0)?;
+    key.set(Field::SrcIp, Value { family: 6, bits: u128::from_be_bytes(p[8..24].try_into().ok()?) });
+    key.set(Field::DstIp, Value { family: 6, bits: u128::from_be_bytes(p[24..40].try_into().ok()?) });
+    octet(key, (first >> 20) as u8, p[7], 40 + u32::from(be16(p, 4)?));
+    key.set_number(Field::FlowLabel, u128::from(first & 0xf_ffff));
+    let mut next = p[6];
+    let mut at = 40;
+    let mut fragment = fragment::NO;
+    for _ in 0..=MAX_EXTENSIONS {
+        if !EXTENSIONS.contains(&next) {
+            key.set_number(Field::Fragment, fragment);
+            key.set_number(Field::Proto, u128::from(next));
+            return transport(p.get(at..)?, next, ICMPV6, key);
+        }
+        let header = p.get(at..at + 8)?;
+        at += match next {
+            44 => {
+                let offset = be16(header, 2)?;
+                if offset >> 3 != 0 {
+                    key.set_number(Field::Fragment, fragment::LATER);
+                    key.set_number(Field::Proto, u128::from(header[0]));
+                    return None;
+                }
+                if offset & 1 == 1 {
+                    fragment = fragment::FIRST;
+                }
+                8
+            }
+            51 => (usize::from(header[1]) + 2) * 4,
+            _ => (usize::from(header[1]) + 1) * 8,
+        };
+        next = header[0];
+    }
+    None
+}
+
+fn transport(p: &[u8], proto: u8, icmp: u8, key: &mut Key) -> Option<()> {
+    if proto == icmp {
+        key.set_number(Field::IcmpType, u128::from(*p.first()?));
+        key.set_number(Field::IcmpCode, u128::from(*p.get(1)?));
+    } else if PORT_PROTOCOLS.contains(&proto) && p.len() >= 4 {
+        key.set_number(Field::SrcPort, u128::from(be16(p, 0)?));
+        key.set_number(Field::DstPort, u128::from(be16(p, 2)?));
+        if proto == TCP {
+            key.set_number(Field::TcpFlags, u128::from(*p.get(13)?));
+        }
+    }
+    Some(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hex(text: &str) -> Vec<u8> {
+        let digits: Vec<u8> = text.bytes().filter(u8::is_ascii_hexdigit).collect();
+        digits.chunks(2).map(|c| u8::from_str_radix(std::str::from_utf8(c).unwrap(), 16).unwrap()).collect()
+    }
+
+    const ETH: &str = "020000000002 020000000001";
+    const UDP4: &str = "4500001d0000400040114e99c0000201c633640204d207d00009c60241";
+
+    fn n(k: &Key, f: Field) -> Option<u128> {
+        k.get(f).map(|v| v.bits)
+    }
+
+    #[test]
+    fn udp_over_ipv4() {
+        let k = parse(&hex(&format!("{ETH} 0800 {UDP4}")), None);
+        assert_eq!(k.get(Field::SrcIp).unwrap().to_string(), "192.0.2.1");
+        assert_eq!(k.get(Field::DstIp).unwrap().to_string(), "198.51.100.2");
+        assert_eq!((n(&k, Field::SrcPort), n(&k, Field::DstPort)), (Some(1234), Some(2000)));
+        assert_eq!(
+            (n(&k, Field::Length), n(&k, Field::Ttl), n(&k, Field::Fragment)),
+            (Some(29), Some(64), Some(0))
+        );
+        assert_eq!(n(&k, Field::TcpFlags), None);
+        assert_eq!(n(&k, Field::SrcMac), Some(0x020000000001));
+    }
+
+    #[test]
+    fn tags_and_labels_are_walked_through() {
+        let k = parse(&hex(&format!("{ETH} 88a8 0064 8100 2005 0800 {UDP4}")), None);
+        assert_eq!((n(&k, Field::Vlan), n(&k, Field::DstPort)), (Some(100), Some(2000)));
+        let k = parse(&hex(&format!("{ETH} 8100 2005 0800 {UDP4}")), Some(100));
+        assert_eq!((n(&k, Field::Vlan), n(&k, Field::DstPort)), (Some(100), Some(2000)));
+        let k = parse(&hex(&format!("{ETH} 8847 00010040 00011140 {UDP4}")), None);
+        assert_eq!((n(&k, Field::Mpls), n(&k, Field::DstPort)), (Some(16), Some(2000)));
+        assert_eq!(n(&k, Field::EtherType), Some(0x8847));
+    }
+
+    #[test]
+    fn later_fragments_have_no_ports() {
+        let mut f = hex(&format!("{ETH} 0800 {UDP4}"));
+        f[20] = 0x20;
+        assert_eq!(n(&parse(&f, None), Field::Fragment), Some(1));
+        assert_eq!(n(&parse(&f, None), Field::DstPort), Some(2000));
+        f[21] = 1;
+        assert_eq!(n(&parse(&f, None), Field::Fragment), Some(2));
+        assert_eq!(n(&parse(&f, None), Field::DstPort), None);
+        assert_eq!(n(&parse(&f, None), Field::Proto), Some(17));
+    }
+
+    #[test]
+    fn ipv6_extension_headers() {
+        let addresses = "20010db8000000000000000000000001 20010db8000000000000000000000002";
+        let plain = format!("{ETH} 86dd 6b812345 0009 11 40 {addresses} 04d207d0 00090000 41");
+        let k = parse(&hex(&plain), None);
+        assert_eq!((n(&k, Field::DstPort), n(&k, Field::FlowLabel)), (Some(2000), Some(0x12345)));
+        assert_eq!(
+            (n(&k, Field::Tos), n(&k, Field::Dscp), n(&k, Field::Length)),
+            (Some(0xb8), Some(46), Some(49))
+        );
+        let hop =
+            format!("{ETH} 86dd 60000000 0011 00 40 {addresses} 11000000 00000000 04d207d0 00090000 41");
+        assert_eq!(n(&parse(&hex(&hop), None), Field::DstPort), Some(2000));
+        let later =
+            format!("{ETH} 86dd 60000000 0011 2c 40 {addresses} 11000009 00000001 04d207d0 00090000 41");
+        let k = parse(&hex(&later), None);
+        assert_eq!(
+            (n(&k, Field::DstPort), n(&k, Field::Proto), n(&k, Field::Fragment)),
+            (None, Some(17), Some(2))
+        );
+    }
+
+    #[test]
+    fn what_is_cut_off_is_absent() {
+        let whole = hex(&format!("{ETH} 0800 {UDP4}"));
+        for len in 0..whole.len() {
+            let k = parse(&whole[..len], None);
+            assert_eq!(n(&k, Field::DstPort).is_some(), len >= 38, "{len}");
+            assert_eq!(k.get(Field::SrcIp).is_some(), len >= 34, "{len}");
+            assert_eq!(n(&k, Field::EtherType).is_some(), len >= 14, "{len}");
+        }
+    }
+}
