@@ -1,0 +1,211 @@
+//! What the harness sees of a meter.
+
+use csn::{Counts, MeterSpec, RuleSet};
+use serde::{Deserialize, Serialize};
+use std::path::Path;
+use std::process::{Child, Command};
+
+/// A meter that can be put under test.
+pub trait Meter: Sync {
+    /// The name in scenarios and on the command line.
+    fn name(&self) -> &'static str;
+
+    /// One line on what it is.
+    fn summary(&self) -> &'static str;
+
+    /// The options that a scenario can give, with their documentation.
+    fn options(&self) -> &'static [OptionDoc];
+
+    /// The version, where the meter can run here; else why not and the command that would mend it.
+    ///
+    /// # Errors
+    /// [`MeterError::Unavailable`].
+    fn version(&self) -> Result<String, MeterError>;
+
+    /// Whether the options make sense: names, values, and that they go together.
+    ///
+    /// # Errors
+    /// [`MeterError::Option`], naming the option.
+    fn check(&self, spec: &MeterSpec, rules: &RuleSet) -> Result<(), MeterError>;
+
+    /// Which packets the meter lets in by design, when it has loaded the first `loaded` rules.
+    ///
+    /// # Errors
+    /// As [`Meter::check`].
+    fn admission(&self, spec: &MeterSpec, rules: &RuleSet, loaded: usize) -> Result<Admission, MeterError>;
+
+    /// Compiles the rules for the meter, starts it, and returns when it is ready to count.
+    ///
+    /// # Errors
+    /// Rules that the meter can't express, a process that does not start or does not become ready.
+    fn start(&self, job: &Job<'_>) -> Result<Box<dyn Running>, MeterError>;
+}
+
+/// A meter that runs. Dropping it kills its processes.
+pub trait Running {
+    /// The processes whose CPU time is the meter's.
+    fn pids(&self) -> Vec<u32>;
+
+    /// Lets the meter take what is still queued, stops it and reads its counts.
+    ///
+    /// # Errors
+    /// A meter that died, or whose counts can't be read.
+    fn stop(self: Box<Self>) -> Result<Readout, MeterError>;
+}
+
+/// One trial's work for a meter.
+pub struct Job<'a> {
+    /// The meter with its options.
+    pub spec: &'a MeterSpec,
+    /// All rules of the scenario.
+    pub rules: &'a RuleSet,
+    /// How many of them the meter loads, from the first.
+    pub loaded: usize,
+    /// The interface to listen on, in the namespace that [`Launch`] enters.
+    pub interface: &'a str,
+    /// An empty folder for what the meter loads and writes; kept with the run.
+    pub folder: &'a Path,
+    /// The csnbench program, which holds the built-in meters.
+    pub program: &'a Path,
+    /// Starts processes where the meter belongs.
+    pub launch: &'a dyn Launch,
+}
+
+/// Starts processes in the meter's namespace and on the meter's CPU; they end with the caller.
+pub trait Launch {
+    /// Starts the command.
+    ///
+    /// # Errors
+    /// Those of starting a process, or of entering the namespace.
+    fn spawn(&self, command: Command) -> std::io::Result<Child>;
+}
+
+/// Which packets reach the classifier, by the rule of the scenario that is the first to match them. The rest is
+/// taken away on purpose by a filter in front of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Admission {
+    /// Per rule, in file order.
+    pub rules: Vec<bool>,
+    /// Packets that no rule matches.
+    pub others: bool,
+}
+
+impl Admission {
+    /// Everything is let in.
+    pub fn all(rules: &RuleSet) -> Self {
+        Self { rules: vec![true; rules.rules.len()], others: true }
+    }
+}
+
+/// Documentation of an option.
+#[derive(Clone, Copy, Debug)]
+pub struct OptionDoc {
+    /// The name.
+    pub name: &'static str,
+    /// The values that it takes, as written.
+    pub values: &'static str,
+    /// What it does, and its default.
+    pub doc: &'static str,
+}
+
+/// What a meter counted and observed.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Readout {
+    /// Per class, by [`csn::ClassId`].
+    pub classes: Vec<Counts>,
+    /// Packets that the meter took from its socket or file.
+    pub received: u64,
+    /// Packets that the meter saw and did not count, on purpose.
+    pub ignored: u64,
+    /// Packets that the kernel dropped because the meter's buffer was full.
+    pub socket_drops: u64,
+    /// Packets that passed the filter in front of the meter, drops included; none where the meter can't tell.
+    pub admitted: Option<u64>,
+    /// CPU time of the meter's process in nanoseconds, split by the meter itself around its system calls.
+    pub split: Option<CpuSplit>,
+    /// System calls that the meter made while it ran, where it counts them.
+    pub syscalls: Option<u64>,
+    /// Flow records at the end.
+    pub flows: u64,
+    /// Times of the elements, where asked for.
+    pub elements: Vec<ElementTimes>,
+}
+
+/// A split of CPU time that the meter takes itself, from its ready message to the end of draining.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CpuSplit {
+    /// Nanoseconds outside system calls.
+    pub user: u64,
+    /// Nanoseconds inside system calls, the switches into and out of sleep included.
+    pub system: u64,
+}
+
+/// Times of one element in nanoseconds per packet, the timer's own cost taken off.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ElementTimes {
+    /// `receive`, `parse`, `match`, `flow table`.
+    pub name: String,
+    /// How many times.
+    pub count: u64,
+    /// Mean.
+    pub mean: f64,
+    /// Percentiles 50, 90, 99, 99.9, and the largest.
+    pub percentiles: [u64; 5],
+    /// What the timing itself costs, and was taken off.
+    pub timer: f64,
+}
+
+/// What can go wrong with a meter.
+#[derive(Debug, thiserror::Error)]
+pub enum MeterError {
+    /// It can't run on this machine.
+    #[error("{meter} cannot run here: {reason}\n  cure: {cure}")]
+    Unavailable {
+        /// The meter.
+        meter: String,
+        /// Why.
+        reason: String,
+        /// The command that would mend it.
+        cure: String,
+    },
+    /// An option is wrong.
+    #[error("{meter}: option `{option}`: {reason}\n  cure: {cure}")]
+    Option {
+        /// The meter.
+        meter: String,
+        /// The option.
+        option: String,
+        /// What is wrong.
+        reason: String,
+        /// What to write.
+        cure: String,
+    },
+    /// The meter can't express a rule.
+    #[error("{meter} cannot express rule {rule}: {reason}")]
+    Loss {
+        /// The meter.
+        meter: String,
+        /// The rule, from 1.
+        rule: usize,
+        /// Why.
+        reason: String,
+    },
+    /// It did not start, become ready, or end as it should.
+    #[error("{meter} failed: {reason}")]
+    Failed {
+        /// The meter.
+        meter: String,
+        /// What happened, with what it printed.
+        reason: String,
+    },
+    /// An operation of the system failed.
+    #[error("{what}: {source}")]
+    Io {
+        /// What was tried.
+        what: String,
+        /// The system's answer.
+        source: std::io::Error,
+    },
+}
