@@ -68,7 +68,7 @@ pub enum ShareOf {
 }
 
 /// How the packets of a component look and come.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Default)]
 pub struct Traffic {
     /// How many flows; none means one per rule.
     pub flows: Option<u32>,
@@ -84,20 +84,6 @@ pub struct Traffic {
     pub payload: Payload,
     /// A capture that the packets are taken from.
     pub from: Option<String>,
-}
-
-impl Default for Traffic {
-    fn default() -> Self {
-        Self {
-            flows: None,
-            size: Size::default(),
-            arrival: Arrival::default(),
-            order: Order::default(),
-            open: Vec::new(),
-            payload: Payload::default(),
-            from: None,
-        }
-    }
 }
 
 /// Packet sizes.
