@@ -5,8 +5,12 @@
 //! and a meter loads.
 
 mod attribute;
+mod check;
+mod text;
 
 pub use attribute::Attribute;
+pub use check::Fault;
+pub use text::TextError;
 
 use serde::{Deserialize, Serialize};
 
@@ -71,6 +75,44 @@ impl Opcode {
         Opcode::PopTo,
         Opcode::PopToAct,
     ];
+
+    /// The name, as rule files write it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Opcode::Ignore => "Ignore",
+            Opcode::NoMatch => "NoMatch",
+            Opcode::Count => "Count",
+            Opcode::CountPkt => "CountPkt",
+            Opcode::Return => "Return",
+            Opcode::Gosub => "Gosub",
+            Opcode::GosubAct => "GosubAct",
+            Opcode::Assign => "Assign",
+            Opcode::AssignAct => "AssignAct",
+            Opcode::Goto => "Goto",
+            Opcode::GotoAct => "GotoAct",
+            Opcode::PushRuleTo => "PushRuleTo",
+            Opcode::PushRuleToAct => "PushRuleToAct",
+            Opcode::PushPktTo => "PushPktTo",
+            Opcode::PushPktToAct => "PushPktToAct",
+            Opcode::PopTo => "PopTo",
+            Opcode::PopToAct => "PopToAct",
+        }
+    }
+
+    /// The opcode of that name, whatever the case; older files say `Pushto`, `PushtoAct` and `Retry`.
+    pub fn from_name(name: &str) -> Option<Self> {
+        match name.to_ascii_lowercase().as_str() {
+            "pushto" => Some(Opcode::PushRuleTo),
+            "pushtoact" => Some(Opcode::PushRuleToAct),
+            "retry" => Some(Opcode::NoMatch),
+            lower => Self::ALL.into_iter().find(|o| o.name().eq_ignore_ascii_case(lower)),
+        }
+    }
+
+    /// Whether the parameter is a rule to go to.
+    pub const fn jumps(self) -> bool {
+        self as u8 >= Opcode::Gosub as u8
+    }
 }
 
 /// One rule: `attribute & mask = value: opcode, parameter;`.
@@ -100,7 +142,8 @@ pub struct Program {
     pub set: u32,
     /// The rules; rule 1 is the first.
     pub rules: Vec<Rule>,
-    /// Comment lines in front of rules, by the number of the rule (from 1): what the text form shows.
+    /// Comment lines in front of rules, by the number of the rule (from 1), in that order; those of 0 stand
+    /// at the head of the file. Each is one line without its `#`, trimmed and not empty.
     pub comments: Vec<(u32, String)>,
     /// The columns of `FORMAT`, in order.
     pub format: Vec<Column>,
