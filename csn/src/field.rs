@@ -33,7 +33,7 @@ pub enum Field {
     Tos,
     /// IPv4 time to live or IPv6 hop limit.
     Ttl,
-    /// Octets of the IP packet, header included.
+    /// Octets of the IP packet, header included; at most 65,535.
     Length,
     /// IPv6 flow label, 20 bits.
     FlowLabel,

@@ -13,6 +13,7 @@
 //! The vocabulary that every other crate shares is here too: [`Key`] (a packet's fields), [`Field`],
 //! [`ValueSet`], [`ClassId`], [`Counts`], and the units ([`Nanos`], [`Rate`], …).
 
+pub mod backends;
 pub mod diagnostic;
 pub mod experiment;
 pub mod field;

@@ -74,21 +74,19 @@ fn link(frame: &[u8], tag: Option<u16>, key: &mut Key) -> Option<()> {
     let mut ethertype = be16(frame, 12)?;
     key.set_number(Field::DstMac, mac(&frame[0..6]));
     key.set_number(Field::SrcMac, mac(&frame[6..12]));
-    let mut vlan = tag;
+    if let Some(control) = tag {
+        key.set_number(Field::Vlan, u128::from(control & 0xfff));
+    }
     let mut at = 14;
     let mut tags = usize::from(tag.is_some());
     while VLAN_TYPES.contains(&ethertype) && tags < MAX_TAGS {
         let control = be16(frame, at)?;
-        vlan = vlan.or(Some(control));
-        if let Some(v) = vlan {
-            key.set_number(Field::Vlan, u128::from(v & 0xfff));
+        if tags == 0 {
+            key.set_number(Field::Vlan, u128::from(control & 0xfff));
         }
         ethertype = be16(frame, at + 2)?;
         at += 4;
         tags += 1;
-    }
-    if let Some(v) = vlan {
-        key.set_number(Field::Vlan, u128::from(v & 0xfff));
     }
     key.set_number(Field::EtherType, u128::from(ethertype));
     match ethertype {
@@ -151,7 +149,9 @@ fn ipv6(p: &[u8], key: &mut Key) -> Option<()> {
     let first = be32(p, 0)?;
     key.set(Field::SrcIp, Value { family: 6, bits: u128::from_be_bytes(p[8..24].try_into().ok()?) });
     key.set(Field::DstIp, Value { family: 6, bits: u128::from_be_bytes(p[24..40].try_into().ok()?) });
-    octet(key, (first >> 20) as u8, p[7], 40 + u32::from(be16(p, 4)?));
+    // the header counts too; the field has 16 bits
+    let length = (40 + u32::from(be16(p, 4)?)).min(0xffff);
+    octet(key, (first >> 20) as u8, p[7], length);
     key.set_number(Field::FlowLabel, u128::from(first & 0xf_ffff));
     let mut next = p[6];
     let mut at = 40;

@@ -207,6 +207,18 @@ impl ValueSet {
         Self { ranges: out }
     }
 
+    /// Whether any value is in both sets.
+    pub fn intersects(&self, other: &Self) -> bool {
+        let (mut i, mut j) = (0, 0);
+        while let (Some(a), Some(b)) = (self.ranges.get(i), other.ranges.get(j)) {
+            if a.lo <= b.hi && b.lo <= a.hi {
+                return true;
+            }
+            if a.hi < b.hi { i += 1 } else { j += 1 }
+        }
+        false
+    }
+
     /// Values of `self` that are not in `other`.
     pub fn subtract(&self, other: &Self) -> Self {
         let mut out = Vec::new();
@@ -302,6 +314,7 @@ mod tests {
         fn operations_equal_those_on_bit_sets(a: u16, b: u16) {
             prop_assert_eq!(bits(&set(a).union(&set(b))), a | b);
             prop_assert_eq!(bits(&set(a).intersect(&set(b))), a & b);
+            prop_assert_eq!(set(a).intersects(&set(b)), a & b != 0);
             prop_assert_eq!(bits(&set(a).subtract(&set(b))), a & !b);
             prop_assert_eq!(set(a).is_subset(&set(b)), a & !b == 0);
             prop_assert_eq!(set(a).len(), a.count_ones() as u128);

@@ -1,0 +1,54 @@
+//! Rules as plain conjunctions in one direction: what back ends translate.
+
+use crate::field::Field;
+use crate::ruleset::{ClassId, RuleSet};
+use crate::value::ValueSet;
+
+/// One direction of a rule.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Alternative {
+    /// The rule that it comes from, from 0.
+    pub rule: usize,
+    /// The class of that rule.
+    pub class: ClassId,
+    /// Whether the rule matches both directions.
+    pub both: bool,
+    /// The tests by ascending field; no set is empty or goes beyond the field's domain.
+    pub tests: Vec<(Field, ValueSet)>,
+}
+
+impl Alternative {
+    /// The values that are accepted for `field`, where it is tested.
+    pub fn test(&self, field: Field) -> Option<&ValueSet> {
+        self.tests.iter().find(|(f, _)| *f == field).map(|(_, s)| s)
+    }
+}
+
+/// The rules in order, each with its reply direction behind it where it matches `both`. What can match nothing,
+/// because a set is empty, is left out.
+pub fn alternatives(rules: &RuleSet) -> Vec<Alternative> {
+    let mut out: Vec<Alternative> = Vec::new();
+    for (i, rule) in rules.rules.iter().enumerate() {
+        let tests: Vec<_> = rule.tests.iter().map(|(f, s)| (*f, s.intersect(&f.domain()))).collect();
+        if tests.iter().any(|(_, s)| s.is_empty()) {
+            continue;
+        }
+        let mut reply: Vec<_> = tests.iter().map(|(f, s)| (f.reversed(), s.clone())).collect();
+        reply.sort_by_key(|(f, _)| *f);
+        let twice = rule.both && reply != tests;
+        let make = |tests| Alternative { rule: i, class: rule.class, both: rule.both, tests };
+        out.push(make(tests));
+        if twice {
+            out.push(make(reply));
+        }
+    }
+    out
+}
+
+/// The tests that stand in every alternative, word for word.
+pub(super) fn shared_tests(all: &[Alternative]) -> Vec<(Field, ValueSet)> {
+    let Some((first, rest)) = all.split_first() else {
+        return Vec::new();
+    };
+    first.tests.iter().filter(|(f, s)| rest.iter().all(|a| a.test(*f) == Some(s))).cloned().collect()
+}

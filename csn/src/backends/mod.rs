@@ -1,0 +1,154 @@
+//! Rule back ends: from a [`RuleSet`] to what a meter loads.
+//!
+//! A back end never widens, narrows or drops a rule in silence: what it cannot express stands in
+//! [`Emitted::losses`], rule by rule. To add one, write a file with an `impl Backend` and put its line into
+//! [`BACKENDS`].
+
+mod alternatives;
+mod rtfm;
+
+pub use alternatives::{Alternative, alternatives};
+pub use rtfm::Rtfm;
+
+use crate::ruleset::{ClassId, RuleSet};
+
+/// A target that rule sets are translated to.
+pub trait Backend: Sync {
+    /// The name on the command line.
+    fn name(&self) -> &'static str;
+
+    /// What it makes, in one line.
+    fn summary(&self) -> &'static str;
+
+    /// What it makes of [`example_rules`], with default options.
+    fn example(&self) -> &'static str;
+
+    /// Translates a rule set.
+    fn emit(&self, rules: &RuleSet, options: &Options) -> Emitted;
+}
+
+/// Every back end.
+pub static BACKENDS: &[&dyn Backend] = &[&Rtfm];
+
+/// The back end of that name.
+pub fn by_name(name: &str) -> Option<&'static dyn Backend> {
+    BACKENDS.iter().copied().find(|b| b.name() == name)
+}
+
+/// What a translation can be asked for. Back ends leave aside what does not concern them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Options {
+    /// Filters: how values are looked up.
+    pub form: Form,
+    /// Filters: octets of an accepted packet that are kept.
+    pub accept: u32,
+    /// Filters: accept the packets that no rule matches, and only them.
+    pub invert: bool,
+    /// Filters: for a packet socket, where the kernel takes the outer VLAN tag out of the frame and knows the
+    /// interface; otherwise for the frames of a capture file.
+    pub live: bool,
+    /// RTFM: the number of the rule set.
+    pub set: u32,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { form: Form::Linear, accept: 262_144, invert: false, live: false, set: 1 }
+    }
+}
+
+/// How a filter looks values up.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Form {
+    /// One comparison after the other, in the order of the rules.
+    #[default]
+    Linear,
+    /// A balanced tree of comparisons, where the rules differ in one field only.
+    Tree,
+}
+
+/// What came out of a translation.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Emitted {
+    /// The text that is written to a file.
+    pub artefact: String,
+    /// The same as a value that built-in meters can load.
+    pub program: Compiled,
+    /// What the meter's results call each class; empty for filters, which know no classes.
+    pub labels: Vec<(String, ClassId)>,
+    /// Rules that mean something else in the target, or nothing.
+    pub losses: Vec<Loss>,
+    /// What is worth knowing and changes no meaning.
+    pub notes: Vec<String>,
+    /// Size in the target's own unit: rules, instructions, terms.
+    pub entries: usize,
+}
+
+/// A translation as a value.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub enum Compiled {
+    /// The text is all there is.
+    #[default]
+    Text,
+    /// A program for a packet matching engine.
+    Rtfm(crate::rtfm::Program),
+}
+
+/// A rule that is not what it was.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Loss {
+    /// The place in [`RuleSet::rules`], from 0.
+    pub rule: usize,
+    /// What is different, and why.
+    pub reason: String,
+}
+
+/// The rule set of the paper's example: UDP from one host to another, one class per destination port.
+pub fn example_rules() -> RuleSet {
+    use crate::ruleset::{Class, Rule};
+    use crate::{Field, Span, Value, ValueSet};
+    let mut rules = RuleSet::default();
+    for (number, port) in [(1, 2000), (2, 2001)] {
+        rules.classes.push(Class { number, name: None, span: Span::default() });
+        rules.rules.push(Rule {
+            class: ClassId(number),
+            tests: vec![
+                (Field::SrcIp, ValueSet::single(Value::v4([192, 168, 75, 106].into()))),
+                (Field::DstIp, ValueSet::single(Value::v4([192, 168, 115, 204].into()))),
+                (Field::Proto, ValueSet::single(Value::number(17))),
+                (Field::DstPort, ValueSet::single(Value::number(port))),
+            ],
+            both: false,
+            span: Span::default(),
+        });
+    }
+    rules
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashSet;
+
+    #[test]
+    fn every_back_end_is_documented_and_its_example_is_what_it_makes() {
+        let mut names = HashSet::new();
+        for b in BACKENDS {
+            assert!(names.insert(b.name()), "{} stands twice", b.name());
+            assert!(!b.summary().is_empty() && !b.summary().ends_with('.'), "{}", b.name());
+            assert_eq!(by_name(b.name()).map(|b| b.summary()), Some(b.summary()));
+            let made = b.emit(&example_rules(), &Options::default());
+            assert_eq!(made.artefact, b.example(), "{}", b.name());
+            assert!(made.entries > 0);
+        }
+    }
+
+    #[test]
+    fn every_back_end_copes_with_no_rules() {
+        for b in BACKENDS {
+            let made = b.emit(&RuleSet::default(), &Options::default());
+            assert!(made.losses.is_empty(), "{}", b.name());
+            assert!(!made.artefact.is_empty(), "{}", b.name());
+        }
+    }
+}
