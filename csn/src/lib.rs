@@ -17,11 +17,13 @@ pub mod backends;
 pub mod diagnostic;
 pub mod experiment;
 pub mod field;
+pub mod geometry;
 pub mod key;
 pub mod mix;
 pub mod packet;
 pub mod rtfm;
 pub mod ruleset;
+pub mod sample;
 pub mod units;
 pub mod value;
 
