@@ -16,6 +16,7 @@
 pub mod backends;
 pub mod diagnostic;
 pub mod experiment;
+pub mod explain;
 pub mod field;
 pub mod geometry;
 pub mod key;
