@@ -1,4 +1,4 @@
-//! From the bytes of an Ethernet frame to its [`Key`]: the one extraction that oracle, generator and built-in
+//! From the bytes of an Ethernet frame to its fields, as a [`Key`] or into a [`Sink`]: the one extraction that oracle, generator and built-in
 //! meters share.
 //!
 //! A header that is cut short by the end of the frame gives no field beyond what is there. A later fragment
@@ -57,52 +57,87 @@ fn be32(b: &[u8], at: usize) -> Option<u32> {
     Some(u32::from_be_bytes(b.get(at..at + 4)?.try_into().ok()?))
 }
 
-fn mac(b: &[u8]) -> u128 {
-    b.iter().fold(0, |n, x| n << 8 | u128::from(*x))
+fn mac(b: &[u8]) -> u64 {
+    b.iter().fold(0, |n, x| n << 8 | u64::from(*x))
+}
+
+/// What takes the fields that [`extract`] finds. A field can be set again: the later value counts.
+///
+/// A meter's hot path brings its own sink, so that the packet is laid out once in the form that it needs.
+pub trait Sink {
+    /// A field that is a number.
+    fn number(&mut self, field: Field, value: u64);
+
+    /// An IPv4 address.
+    fn v4(&mut self, field: Field, address: u32);
+
+    /// An IPv6 address.
+    fn v6(&mut self, field: Field, address: u128);
+}
+
+impl Sink for Key {
+    fn number(&mut self, field: Field, value: u64) {
+        self.set_number(field, u128::from(value));
+    }
+
+    fn v4(&mut self, field: Field, address: u32) {
+        self.set(field, Value { family: 4, bits: u128::from(address) });
+    }
+
+    fn v6(&mut self, field: Field, address: u128) {
+        self.set(field, Value { family: 6, bits: address });
+    }
 }
 
 /// The key of an Ethernet frame. `tag` is a VLAN tag control field that the kernel has taken out of the frame
 /// and handed over beside it, as packet sockets do; it is then the outermost tag.
 pub fn parse(frame: &[u8], tag: Option<u16>) -> Key {
     let mut key = Key::new();
-    // a frame without a whole link header has no fields
-    let _ = link(frame, tag, &mut key);
+    extract(frame, tag, &mut key);
     key
 }
 
-fn link(frame: &[u8], tag: Option<u16>, key: &mut Key) -> Option<()> {
+/// Hands the fields of an Ethernet frame to `sink`; `tag` as in [`parse`].
+#[inline]
+pub fn extract<S: Sink>(frame: &[u8], tag: Option<u16>, sink: &mut S) {
+    // a frame without a whole link header has no fields
+    let _ = link(frame, tag, sink);
+}
+
+#[inline]
+fn link<S: Sink>(frame: &[u8], tag: Option<u16>, out: &mut S) -> Option<()> {
     let mut ethertype = be16(frame, 12)?;
-    key.set_number(Field::DstMac, mac(&frame[0..6]));
-    key.set_number(Field::SrcMac, mac(&frame[6..12]));
+    out.number(Field::DstMac, mac(&frame[0..6]));
+    out.number(Field::SrcMac, mac(&frame[6..12]));
     if let Some(control) = tag {
-        key.set_number(Field::Vlan, u128::from(control & 0xfff));
+        out.number(Field::Vlan, u64::from(control & 0xfff));
     }
     let mut at = 14;
     let mut tags = usize::from(tag.is_some());
     while VLAN_TYPES.contains(&ethertype) && tags < MAX_TAGS {
         let control = be16(frame, at)?;
         if tags == 0 {
-            key.set_number(Field::Vlan, u128::from(control & 0xfff));
+            out.number(Field::Vlan, u64::from(control & 0xfff));
         }
         ethertype = be16(frame, at + 2)?;
         at += 4;
         tags += 1;
     }
-    key.set_number(Field::EtherType, u128::from(ethertype));
+    out.number(Field::EtherType, u64::from(ethertype));
     match ethertype {
-        IPV4 => ipv4(&frame[at..], key),
-        IPV6 => ipv6(&frame[at..], key),
+        IPV4 => ipv4(&frame[at..], out),
+        IPV6 => ipv6(&frame[at..], out),
         t if MPLS_TYPES.contains(&t) => {
             let top = be32(frame, at)?;
-            key.set_number(Field::Mpls, u128::from(top >> 12));
+            out.number(Field::Mpls, u64::from(top >> 12));
             let mut entry = top;
             for _ in 0..MAX_LABELS {
                 at += 4;
                 if entry >> 8 & 1 == 1 {
                     // bottom of the stack: the first nibble tells what follows (RFC 4928)
                     return match frame.get(at)? >> 4 {
-                        4 => ipv4(&frame[at..], key),
-                        6 => ipv6(&frame[at..], key),
+                        4 => ipv4(&frame[at..], out),
+                        6 => ipv6(&frame[at..], out),
                         _ => None,
                     };
                 }
@@ -114,61 +149,64 @@ fn link(frame: &[u8], tag: Option<u16>, key: &mut Key) -> Option<()> {
     }
 }
 
-fn octet(key: &mut Key, tos: u8, ttl: u8, length: u32) {
-    key.set_number(Field::Tos, u128::from(tos));
-    key.set_number(Field::Dscp, u128::from(tos >> 2));
-    key.set_number(Field::Ttl, u128::from(ttl));
-    key.set_number(Field::Length, u128::from(length));
+#[inline]
+fn octet<S: Sink>(out: &mut S, tos: u8, ttl: u8, length: u32) {
+    out.number(Field::Tos, u64::from(tos));
+    out.number(Field::Dscp, u64::from(tos >> 2));
+    out.number(Field::Ttl, u64::from(ttl));
+    out.number(Field::Length, u64::from(length));
 }
 
-fn ipv4(p: &[u8], key: &mut Key) -> Option<()> {
+#[inline]
+fn ipv4<S: Sink>(p: &[u8], out: &mut S) -> Option<()> {
     if p.len() < 20 || p[0] >> 4 != 4 || p[0] & 0xf < 5 {
         return None;
     }
-    key.set(Field::SrcIp, Value { family: 4, bits: u128::from(be32(p, 12)?) });
-    key.set(Field::DstIp, Value { family: 4, bits: u128::from(be32(p, 16)?) });
-    key.set_number(Field::Proto, u128::from(p[9]));
-    octet(key, p[1], p[8], u32::from(be16(p, 2)?));
+    out.v4(Field::SrcIp, be32(p, 12)?);
+    out.v4(Field::DstIp, be32(p, 16)?);
+    out.number(Field::Proto, u64::from(p[9]));
+    octet(out, p[1], p[8], u32::from(be16(p, 2)?));
     let frag = be16(p, 6)?;
     let fragment = match (frag & 0x1fff, frag & 0x2000) {
         (0, 0) => fragment::NO,
         (0, _) => fragment::FIRST,
         _ => fragment::LATER,
     };
-    key.set_number(Field::Fragment, fragment);
+    out.number(Field::Fragment, fragment as u64);
     if fragment == fragment::LATER {
         return None;
     }
-    transport(p.get(usize::from(p[0] & 0xf) * 4..)?, p[9], ICMP, key)
+    transport(p.get(usize::from(p[0] & 0xf) * 4..)?, p[9], ICMP, out)
 }
 
-fn ipv6(p: &[u8], key: &mut Key) -> Option<()> {
+#[inline]
+fn ipv6<S: Sink>(p: &[u8], out: &mut S) -> Option<()> {
     if p.len() < 40 || p[0] >> 4 != 6 {
         return None;
     }
     let first = be32(p, 0)?;
-    key.set(Field::SrcIp, Value { family: 6, bits: u128::from_be_bytes(p[8..24].try_into().ok()?) });
-    key.set(Field::DstIp, Value { family: 6, bits: u128::from_be_bytes(p[24..40].try_into().ok()?) });
+    out.v6(Field::SrcIp, u128::from_be_bytes(p[8..24].try_into().ok()?));
+    out.v6(Field::DstIp, u128::from_be_bytes(p[24..40].try_into().ok()?));
     // the header counts too; the field has 16 bits
     let length = (40 + u32::from(be16(p, 4)?)).min(0xffff);
-    octet(key, (first >> 20) as u8, p[7], length);
-    key.set_number(Field::FlowLabel, u128::from(first & 0xf_ffff));
+    octet(out, (first >> 20) as u8, p[7], length);
+    out.number(Field::FlowLabel, u64::from(first & 0xf_ffff));
     let mut next = p[6];
     let mut at = 40;
     let mut fragment = fragment::NO;
     for _ in 0..=MAX_EXTENSIONS {
         if !EXTENSIONS.contains(&next) {
-            key.set_number(Field::Fragment, fragment);
-            key.set_number(Field::Proto, u128::from(next));
-            return transport(p.get(at..)?, next, ICMPV6, key);
+            out.number(Field::Fragment, fragment as u64);
+            out.number(Field::Proto, u64::from(next));
+            return transport(p.get(at..)?, next, ICMPV6, out);
         }
         let header = p.get(at..at + 8)?;
         at += match next {
             44 => {
                 let offset = be16(header, 2)?;
                 if offset >> 3 != 0 {
-                    key.set_number(Field::Fragment, fragment::LATER);
-                    key.set_number(Field::Proto, u128::from(header[0]));
+                    out.number(Field::Fragment, fragment::LATER as u64);
+                    out.number(Field::Proto, u64::from(header[0]));
                     return None;
                 }
                 if offset & 1 == 1 {
@@ -184,15 +222,16 @@ fn ipv6(p: &[u8], key: &mut Key) -> Option<()> {
     None
 }
 
-fn transport(p: &[u8], proto: u8, icmp: u8, key: &mut Key) -> Option<()> {
+#[inline]
+fn transport<S: Sink>(p: &[u8], proto: u8, icmp: u8, out: &mut S) -> Option<()> {
     if proto == icmp {
-        key.set_number(Field::IcmpType, u128::from(*p.first()?));
-        key.set_number(Field::IcmpCode, u128::from(*p.get(1)?));
+        out.number(Field::IcmpType, u64::from(*p.first()?));
+        out.number(Field::IcmpCode, u64::from(*p.get(1)?));
     } else if PORT_PROTOCOLS.contains(&proto) && p.len() >= 4 {
-        key.set_number(Field::SrcPort, u128::from(be16(p, 0)?));
-        key.set_number(Field::DstPort, u128::from(be16(p, 2)?));
+        out.number(Field::SrcPort, u64::from(be16(p, 0)?));
+        out.number(Field::DstPort, u64::from(be16(p, 2)?));
         if proto == TCP {
-            key.set_number(Field::TcpFlags, u128::from(*p.get(13)?));
+            out.number(Field::TcpFlags, u64::from(*p.get(13)?));
         }
     }
     Some(())
