@@ -13,26 +13,37 @@
 //! The vocabulary that every other crate shares is here too: [`Key`] (a packet's fields), [`Field`],
 //! [`ValueSet`], [`ClassId`], [`Counts`], and the units ([`Nanos`], [`Rate`], …).
 
+pub mod ast;
 pub mod backends;
+mod check;
+pub mod codes;
 pub mod diagnostic;
 pub mod experiment;
 pub mod explain;
 pub mod field;
+mod fmt;
 pub mod geometry;
 pub mod key;
 pub mod mix;
 pub mod packet;
+mod parse;
+mod report;
+mod resolve;
 pub mod rtfm;
 pub mod ruleset;
 pub mod sample;
+mod suggest;
 pub mod units;
 pub mod value;
 
+pub use codes::{CODES, Code};
 pub use diagnostic::{Diagnostic, FileId, Label, Severity, Sources, Span};
 pub use experiment::{Axis, Expectation, Experiment, MeterSpec, Point, RateSpec, RunSpec, Scenario};
 pub use field::Field;
+pub use fmt::format;
 pub use key::Key;
 pub use mix::{Component, Miss, Size, Target, Traffic, TrafficMix};
+pub use resolve::{Loader, NoLoader, Outcome, compile, parse_packet};
 pub use ruleset::{Class, ClassId, Counts, Rule, RuleSet};
 pub use units::{Layer, Nanos, Rate};
 pub use value::{Range, Value, ValueSet};

@@ -1,0 +1,419 @@
+//! `load`: which traffic a class, a rule, `others` or all of them get.
+
+use super::classes::Classes;
+use super::context::Context;
+use crate::ast::{Expr, ExprKind, Item, Setting, Sign, Statement};
+use crate::codes;
+use crate::diagnostic::Span;
+use crate::field::Field;
+use crate::mix::{Arrival, Miss, Order, Payload, ShareOf, Size, Traffic};
+use crate::report::did_you_mean;
+use crate::ruleset::ClassId;
+use crate::suggest;
+use crate::value::ValueSet;
+use std::collections::BTreeMap;
+
+/// A value that has been given, and where.
+type Given<T> = Option<(T, Span)>;
+
+/// The settings of a `load` statement, or all settings of a target.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Settings {
+    pub(crate) weight: Given<f64>,
+    pub(crate) of: Given<ShareOf>,
+    pub(crate) flows: Given<u32>,
+    size: Given<Size>,
+    arrival: Given<Arrival>,
+    order: Given<Order>,
+    payload: Given<Payload>,
+    pub(crate) miss: Given<Miss>,
+    from: Given<String>,
+    open: Vec<(Field, ValueSet, Span)>,
+    /// The first statement.
+    pub(crate) span: Option<Span>,
+}
+
+/// The names of all settings but the fields.
+const SETTINGS: [&str; 9] = ["weight", "of", "flows", "size", "arrival", "order", "payload", "miss", "from"];
+
+/// What all `load` statements say.
+#[derive(Debug, Default)]
+pub(crate) struct Loads {
+    pub(crate) all: Settings,
+    pub(crate) classes: BTreeMap<ClassId, Settings>,
+    /// By the place of the rule, from 0.
+    pub(crate) rules: BTreeMap<usize, Settings>,
+    pub(crate) others: Option<Settings>,
+    /// Something could not be read, so that weights need not come to 100 %.
+    pub(crate) uncertain: bool,
+}
+
+/// A `load` statement and the classes that were open where it stands.
+pub(crate) struct Pending<'s> {
+    pub(crate) statement: &'s Statement,
+    pub(crate) open: Option<Vec<ClassId>>,
+}
+
+/// What a `load` can be for.
+pub(crate) struct Known<'k> {
+    pub(crate) classes: &'k Classes,
+    pub(crate) rules: usize,
+    /// No class or rule is missing because of an error.
+    pub(crate) complete: bool,
+}
+
+/// What a `load` is for.
+enum Target {
+    All,
+    Others,
+    Classes(Vec<ClassId>),
+    Rules(Vec<usize>),
+}
+
+impl Loads {
+    /// Takes in a statement; classes and rules all stand by now.
+    pub(crate) fn add(&mut self, cx: &mut Context<'_>, load: &Pending<'_>, known: &Known<'_>) {
+        let before = cx.report.errors;
+        let mut items = load.statement.items.iter();
+        let target = match items.next() {
+            Some(item) if is_target(item) => cx.target(item, load, known),
+            Some(_) | None => {
+                items = load.statement.items.iter();
+                if !load.statement.broken {
+                    cx.no_target(load.statement.keyword_span);
+                }
+                None
+            }
+        };
+        let mut settings = Settings { span: Some(load.statement.span), ..Settings::default() };
+        for item in items {
+            if let Some(s) = cx.setting(item, "load") {
+                settings.read(cx, s);
+            }
+        }
+        if let Some(target) = target {
+            self.give(cx, &target, &settings);
+        }
+        self.uncertain |= cx.report.errors > before || load.statement.broken;
+    }
+
+    fn give(&mut self, cx: &mut Context<'_>, target: &Target, settings: &Settings) {
+        if let Some((_, span)) = settings.weight
+            && matches!(target, Target::All)
+        {
+            cx.misplaced("weight", span, "`all` is no part of the traffic", "give the weight to a class");
+        }
+        if let Some((_, span)) = settings.miss
+            && !matches!(target, Target::Others)
+        {
+            cx.misplaced("miss", span, "only `others` misses the rules", "write it at `load: others`");
+        }
+        match target {
+            Target::All => self.all.merge(cx, settings),
+            Target::Others => self.others.get_or_insert_default().merge(cx, settings),
+            Target::Classes(ids) => {
+                ids.iter().for_each(|id| self.classes.entry(*id).or_default().merge(cx, settings));
+            }
+            Target::Rules(places) => {
+                places.iter().for_each(|p| self.rules.entry(*p).or_default().merge(cx, settings));
+            }
+        }
+    }
+}
+
+fn is_target(item: &Item) -> bool {
+    match item {
+        Item::Setting(s) => s.name.text == "class" || s.name.text == "rule",
+        Item::Bare(_) => true,
+    }
+}
+
+impl Context<'_> {
+    fn no_target(&mut self, span: Span) {
+        self.add(
+            &codes::TARGET,
+            span,
+            "this `load` does not say what it loads",
+            "its first item is not `class`, `rule`, `others` or `all`",
+            "write one of them first, for example `load: class, weight = 20%;`",
+        );
+    }
+
+    fn misplaced(&mut self, what: &str, span: Span, reason: &str, cure: &str) {
+        self.add(&codes::MISPLACED_SETTING, span, format!("`{what}` cannot be used here"), reason, cure);
+    }
+
+    fn target(&mut self, item: &Item, load: &Pending<'_>, known: &Known<'_>) -> Option<Target> {
+        match item {
+            Item::Bare(Expr { kind: ExprKind::Invalid, .. }) => None,
+            Item::Bare(e) => match &e.kind {
+                ExprKind::Word(w) if w == "all" => Some(Target::All),
+                ExprKind::Word(w) if w == "others" => Some(Target::Others),
+                ExprKind::Word(w) if w == "class" => self.open_classes(e.span, load),
+                kind => {
+                    let word = if let ExprKind::Word(w) = kind { w.as_str() } else { "" };
+                    let near = suggest::nearest(word, ["class", "rule", "others", "all"]);
+                    self.add(
+                        &codes::TARGET,
+                        e.span,
+                        format!("{} cannot be loaded", e.describe()),
+                        "traffic is for `class`, `rule = n`, `others` or `all`",
+                        did_you_mean(near, "write one of them first"),
+                    );
+                    None
+                }
+            },
+            Item::Setting(s) if s.sign != Sign::EQUAL => {
+                self.wrong_sign(s, "the target is given with `=`", "write `=`");
+                None
+            }
+            Item::Setting(s) if s.name.text == "class" => self.classes_of(&s.value, known),
+            Item::Setting(s) => self.rules_of(&s.value, known),
+        }
+    }
+
+    fn open_classes(&mut self, span: Span, load: &Pending<'_>) -> Option<Target> {
+        if load.open.is_none() {
+            self.add(
+                &codes::TARGET,
+                span,
+                "no class is open here",
+                "`class` alone is what the last `set` opened, and there is none before",
+                "write `class = 1`, or move the `load` behind the `set`",
+            );
+        }
+        load.open.clone().map(Target::Classes)
+    }
+
+    fn classes_of(&mut self, e: &Expr, known: &Known<'_>) -> Option<Target> {
+        match &self.follow(e).kind {
+            ExprKind::Word(w) if w == "others" => return Some(Target::Others),
+            ExprKind::Word(w) if w == "all" => return Some(Target::All),
+            ExprKind::Text(_) | ExprKind::Word(_) => {
+                let name = self.label(self.names.follow(e), "the name of a class")?;
+                if name == "others" {
+                    return Some(Target::Others);
+                }
+                let found = known.classes.named(&name);
+                if found.is_none() && known.complete {
+                    let near = suggest::nearest(&name, known.classes.names());
+                    let cure = did_you_mean(near, "use the name or number of a class of this file");
+                    self.unknown_target(e.span, &format!("class \"{name}\""), "no class has this name", cure);
+                }
+                return Some(Target::Classes(vec![found?]));
+            }
+            _ => {}
+        }
+        let numbers = self.class_numbers(e)?;
+        let mut ids = Vec::with_capacity(numbers.len());
+        let mut missing = Vec::new();
+        for n in numbers {
+            match known.classes.number(n) {
+                Some(id) => ids.push(id),
+                None => missing.push(n),
+            }
+        }
+        if let Some(first) = missing.first()
+            && known.complete
+        {
+            let cure = "use the number of a class of this file".to_owned();
+            self.unknown_target(e.span, &format!("class {first}"), "no `set` opens it", cure);
+        }
+        missing.is_empty().then_some(Target::Classes(ids))
+    }
+
+    fn rules_of(&mut self, e: &Expr, known: &Known<'_>) -> Option<Target> {
+        let (lo, hi) = match &self.follow(e).kind {
+            ExprKind::Range(a, b) => {
+                let limit = u128::from(u32::MAX);
+                (self.whole(a, "a rule", 1, limit), self.whole(b, "a rule", 1, limit))
+            }
+            _ => {
+                let one = self.whole(e, "a rule", 1, u128::from(u32::MAX));
+                (one, one)
+            }
+        };
+        let (lo, hi) = (lo? as usize, hi? as usize);
+        if lo > hi {
+            self.upside_down(e.span, &lo.to_string(), &hi.to_string());
+            return None;
+        }
+        if hi > known.rules && known.complete {
+            let reason = format!("the file has {} rules", known.rules);
+            self.unknown_target(e.span, &format!("rule {hi}"), &reason, "rules count from 1".to_owned());
+        }
+        (hi <= known.rules).then(|| Target::Rules((lo - 1..hi).collect()))
+    }
+
+    fn unknown_target(&mut self, span: Span, what: &str, reason: &str, cure: String) {
+        self.add(&codes::UNKNOWN_TARGET, span, format!("there is no {what}"), reason, cure);
+    }
+
+    fn arrival(&mut self, e: &Expr) -> Option<Arrival> {
+        let followed = self.follow(e);
+        match &followed.kind {
+            ExprKind::Word(w) if w == "constant" => Some(Arrival::Constant),
+            ExprKind::Word(w) if w == "poisson" => Some(Arrival::Poisson),
+            ExprKind::Word(w) if w == "burst" || w == "onoff" => self.model(e.span, w.clone()),
+            ExprKind::Call(name, _) if name.text == "burst" || name.text == "onoff" => {
+                self.model(e.span, followed.to_string())
+            }
+            ExprKind::Call(name, _) => {
+                self.unknown_word(&name.text, name.span, "a model of arrivals", &["burst", "onoff"]);
+                None
+            }
+            _ => {
+                self.wrong_kind(e, "a model of arrivals", &["constant", "poisson", "burst", "onoff"]);
+                None
+            }
+        }
+    }
+
+    fn model(&mut self, span: Span, text: String) -> Option<Arrival> {
+        self.unexecuted(&codes::ARRIVAL, span, "this model of arrivals");
+        Some(Arrival::Model(text))
+    }
+
+    fn payload(&mut self, e: &Expr) -> Option<Payload> {
+        if let ExprKind::Text(_) = &self.follow(e).kind {
+            let bytes = self.text_bytes(e, "a pattern")?;
+            if bytes.is_empty() {
+                self.add(
+                    &codes::EMPTY,
+                    e.span,
+                    "this pattern is empty",
+                    "there is nothing to repeat",
+                    "write at least one character, or `zero`",
+                );
+                return None;
+            }
+            return Some(Payload::Pattern(bytes));
+        }
+        let word = self.choice(e, "`zero`, `random` or a pattern in quotes", &["zero", "random"])?;
+        Some(if word == 0 { Payload::Zero } else { Payload::Random })
+    }
+}
+
+impl Settings {
+    /// Takes in one setting of a statement.
+    fn read(&mut self, cx: &mut Context<'_>, s: &Setting) {
+        let (e, at) = (&s.value, s.value.span);
+        match s.name.text.as_str() {
+            "weight" => {
+                let share = cx.share(e, "a weight", 1.0);
+                cx.give(&mut self.weight, "weight", share, at);
+            }
+            "of" => {
+                let of = cx.choice(e, "what a weight counts", &["packets", "flows", "bytes"]);
+                let of = of.map(|i| [ShareOf::Packets, ShareOf::Flows, ShareOf::Bytes][i]);
+                if of.is_some_and(|of| of != ShareOf::Packets) {
+                    cx.unexecuted(&codes::SHARE_OF, at, "a share of flows or bytes");
+                }
+                cx.give(&mut self.of, "of", of, at);
+            }
+            "flows" => {
+                let flows = cx.whole(e, "a number of flows", 1, u128::from(u32::MAX));
+                cx.give(&mut self.flows, "flows", flows.map(|n| n as u32), at);
+            }
+            "size" => {
+                let size = cx.size(e);
+                cx.give(&mut self.size, "size", size, at);
+            }
+            "arrival" => {
+                let arrival = cx.arrival(e);
+                cx.give(&mut self.arrival, "arrival", arrival, at);
+            }
+            "order" => {
+                let order = cx.choice(e, "an order of flows", &["round", "random"]);
+                cx.give(&mut self.order, "order", order.map(|i| [Order::Round, Order::Random][i]), at);
+            }
+            "payload" => {
+                let payload = cx.payload(e);
+                cx.give(&mut self.payload, "payload", payload, at);
+            }
+            "miss" => {
+                let miss = cx.choice(e, "how to miss", &["near", "far"]);
+                cx.give(&mut self.miss, "miss", miss.map(|i| [Miss::Near, Miss::Far][i]), at);
+            }
+            "from" => {
+                let from = cx.text(e, "the path of a capture");
+                cx.unexecuted(&codes::FROM, at, "traffic from a recording");
+                cx.give(&mut self.from, "from", from, at);
+            }
+            _ => self.read_field(cx, s),
+        }
+    }
+
+    /// A header field that the rules leave open.
+    fn read_field(&mut self, cx: &mut Context<'_>, s: &Setting) {
+        let name = s.name.text.as_str();
+        if Field::from_name(name).is_none() && name != "scrip" {
+            let known: Vec<&str> = SETTINGS.into_iter().chain(Field::ALL.map(Field::name)).collect();
+            let near = suggest::nearest(name, known);
+            cx.add(
+                &codes::UNKNOWN_SETTING,
+                s.name.span,
+                format!("`load` has no setting `{name}`"),
+                format!("it has {} and the header fields", SETTINGS.join(", ")),
+                did_you_mean(near, "use one of them, or take it out"),
+            );
+            return;
+        }
+        let Some(field) = cx.field_named(name, s.name.span) else { return };
+        if matches!(field, Field::Interface | Field::Length) {
+            let cure = if field == Field::Length { "write `size`" } else { "take it out" };
+            cx.misplaced(name, s.name.span, "it is no header field that could be drawn", cure);
+            return;
+        }
+        let Some(values) = cx.set(field, &s.value) else { return };
+        match self.open.iter().find(|(f, ..)| *f == field) {
+            Some((_, _, first)) => {
+                let first = *first;
+                cx.repeated(field.name(), first, s.span);
+            }
+            None => self.open.push((field, values, s.span)),
+        }
+    }
+
+    /// Adds the settings of another statement for the same target.
+    fn merge(&mut self, cx: &mut Context<'_>, other: &Settings) {
+        macro_rules! give {
+            ($($name:ident)*) => {$(
+                if let Some((value, span)) = &other.$name {
+                    cx.give(&mut self.$name, stringify!($name), Some(value.clone()), *span);
+                }
+            )*};
+        }
+        give!(weight of flows size arrival order payload miss from);
+        for (field, values, span) in &other.open {
+            match self.open.iter().find(|(f, ..)| f == field) {
+                Some((_, _, first)) => {
+                    let first = *first;
+                    cx.repeated(field.name(), first, *span);
+                }
+                None => self.open.push((*field, values.clone(), *span)),
+            }
+        }
+        self.span = self.span.or(other.span);
+    }
+
+    /// Lays these settings over a traffic.
+    pub(crate) fn over(&self, mut base: Traffic) -> Traffic {
+        macro_rules! lay {
+            ($($name:ident)*) => {$(
+                if let Some((value, _)) = &self.$name {
+                    base.$name = value.clone();
+                }
+            )*};
+        }
+        lay!(size arrival order payload);
+        base.flows = self.flows.map(|(n, _)| n).or(base.flows);
+        base.from = self.from.as_ref().map(|(p, _)| p.clone()).or(base.from);
+        for (field, values, _) in &self.open {
+            base.open.retain(|(f, _)| f != field);
+            base.open.push((*field, values.clone()));
+        }
+        base.open.sort_by_key(|(f, _)| *f);
+        base
+    }
+}
