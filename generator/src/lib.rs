@@ -6,6 +6,13 @@
 //!                                              └──────► Report { Ledger, lateness }
 //! ```
 
+pub mod dist;
+pub mod frame;
 pub mod job;
+pub mod plan;
+pub mod send;
+pub mod tx;
 
 pub use job::{Job, Ledger, Report};
+pub use plan::{Plan, PlanError};
+pub use send::{Pace, SendError, send};

@@ -1,0 +1,308 @@
+//! The plan of a load: every packet of it, decided by the job alone.
+//!
+//! ```text
+//! rules + load ─ targets ─► Aim (what packets must be) ─ draw ─► Key + Shape ─ frame ─► Template, one per flow
+//! shares ─► Turns (whose packet is next)          sizes ─► dist       rate ─► Schedule (when)
+//! ```
+//!
+//! A packet for a rule lies inside that rule and outside all earlier ones; one for `others` lies outside all. Every
+//! template is parsed back and shown to the oracle before the plan is used.
+
+mod aim;
+mod assemble;
+mod error;
+mod flows;
+mod part;
+mod schedule;
+mod sizes;
+mod space;
+mod targets;
+#[cfg(test)]
+mod tests;
+mod turns;
+
+pub use error::PlanError;
+
+use crate::dist::{self, Blocks, Rng};
+use crate::job::Job;
+use crate::tx::Slot;
+use aim::Context;
+use csn::mix::{Arrival, Component, ShareOf, Target};
+use csn::{Layer, Nanos, RateSpec};
+use flows::Seen;
+use part::Part;
+use rand::SeedableRng;
+use schedule::Schedule;
+use sizes::Sizes;
+use space::Conjunction;
+use targets::Rules;
+use turns::Turns;
+
+/// A load, ready to be sent: its flows with their frames, the order of its packets and their send times.
+///
+/// Deterministic: the same job gives the same packets at the same times, to the byte. A plan is used up by what reads
+/// packets from it, [`crate::send()`] or [`Plan::frames`].
+pub struct Plan {
+    parts: Vec<Part>,
+    turns: Turns,
+    pub(crate) schedule: Schedule,
+    rules: usize,
+    pps: Option<f64>,
+    /// Shares of packets of the parts; together 1.
+    shares: Vec<f64>,
+    notes: Vec<String>,
+}
+
+/// One packet of a plan.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Frame {
+    /// When it is due, from the start of the load.
+    pub due: Nanos,
+    /// The rule that is the first to match it, from 0; none for `others`.
+    pub rule: Option<usize>,
+    /// The frame as a packet socket takes it.
+    pub bytes: Vec<u8>,
+}
+
+/// Independent streams of randomness from one seed, 2^128 numbers apart.
+pub(crate) struct Streams(Rng);
+
+impl Streams {
+    fn new(seed: u64) -> Self {
+        Self(Rng::seed_from_u64(seed))
+    }
+
+    fn next(&mut self) -> Rng {
+        let stream = self.0.clone();
+        self.0.jump();
+        stream
+    }
+}
+
+/// Randomness for trying out what is possible; what is drawn with it is thrown away.
+fn scout() -> Rng {
+    Rng::seed_from_u64(0)
+}
+
+impl Plan {
+    /// Plans a load.
+    ///
+    /// # Errors
+    /// Where packets that the mix asks for cannot be made.
+    pub fn new(job: &Job) -> Result<Plan, PlanError> {
+        let mut streams = Streams::new(job.seed);
+        let rules = Rules::new(&job.rules);
+        let mut notes = Vec::new();
+        let mut seen = Seen::default();
+        let mut keys = streams.next();
+        let components: Vec<&Component> = job.mix.components.iter().filter(|c| c.share > 0.0).collect();
+        let counts = flow_counts(&components, &rules);
+        let mut parts = Vec::with_capacity(components.len());
+        for (component, count) in components.iter().zip(counts) {
+            refuse_recordings(component)?;
+            let (sizes, source) = Sizes::new(&component.traffic.size, component.span)?;
+            let context = context(job, component, &rules, &sizes);
+            let sketches = flows::sketch(
+                &rules,
+                component,
+                count,
+                (&context, &sizes),
+                (&mut seen, &mut notes),
+                &mut keys,
+            )?;
+            parts.push(assemble::assemble(component, sketches, (&sizes, source), &rules, &mut streams)?);
+        }
+        if parts.is_empty() {
+            return Err(PlanError::new(
+                Default::default(),
+                "nothing is to be sent",
+                "no part of the mix has a share",
+                "give a class or `others` a load",
+            ));
+        }
+        let shares = packet_shares(&components, &parts);
+        let mean = |layer: Layer| parts.iter().zip(&shares).map(|(p, s)| p.mean(layer) * s).sum::<f64>();
+        let pps = match job.rate {
+            RateSpec::Fixed(rate) => Some(rate.pps(mean)),
+            RateSpec::Max => None,
+            RateSpec::Search { .. } => {
+                return Err(PlanError::new(
+                    components[0].span,
+                    "a search is not a rate",
+                    "one load has one rate; a search is many loads",
+                    "give a rate, or `run` the scenario",
+                ));
+            }
+        };
+        let gaps = gaps(&components, pps, &mut streams)?;
+        Ok(Plan {
+            turns: Turns::new(shares.iter().copied()),
+            schedule: Schedule::new(gaps, job.amount),
+            rules: job.rules.rules.len(),
+            parts,
+            pps,
+            shares,
+            notes,
+        })
+    }
+
+    /// Packets per second; none to send as fast as possible.
+    pub fn pps(&self) -> Option<f64> {
+        self.pps
+    }
+
+    /// The mean size of all packets at a layer, in bytes.
+    pub fn mean_size(&self, layer: Layer) -> f64 {
+        self.parts.iter().zip(&self.shares).map(|(p, s)| p.mean(layer) * s).sum()
+    }
+
+    /// How many flows there are; one that goes both ways is one.
+    pub fn flows(&self) -> usize {
+        self.parts.iter().map(|p| p.flows.len()).sum()
+    }
+
+    /// The parts of the mix that have packets, with their shares of all packets.
+    pub fn shares(&self) -> impl Iterator<Item = (Target, f64)> + '_ {
+        self.parts.iter().zip(&self.shares).map(|(p, s)| (p.target, *s))
+    }
+
+    /// What the planner did otherwise than one might think, for people.
+    pub fn notes(&self) -> &[String] {
+        &self.notes
+    }
+
+    /// The longest frame, in bytes.
+    pub fn longest(&self) -> usize {
+        self.parts.iter().map(Part::longest).max().unwrap_or(0)
+    }
+
+    /// How many rules the ledger has.
+    pub(crate) fn rules(&self) -> usize {
+        self.rules
+    }
+
+    /// Writes the next packet into the slot and answers its rule.
+    #[inline]
+    pub(crate) fn write(&mut self, slot: &mut Slot) -> Option<u32> {
+        let part = self.turns.next();
+        self.parts[part].write(slot)
+    }
+
+    /// The packets that are left, in their order; without end where neither a rate nor a number of packets ends them.
+    pub fn frames(&mut self) -> impl Iterator<Item = Frame> + '_ {
+        let mut slot = Slot::alone(self.longest());
+        let mut due = [0];
+        std::iter::from_fn(move || {
+            (self.schedule.take(u64::MAX - 1, &mut due) == 1).then(|| {
+                let rule = self.write(&mut slot).map(|r| r as usize);
+                Frame { due: Nanos(due[0]), rule, bytes: slot.frame().to_vec() }
+            })
+        })
+    }
+}
+
+/// How many flows each component has: as it says, else one per rule; a share of flows is one of all that are asked
+/// for.
+fn flow_counts(components: &[&Component], rules: &Rules) -> Vec<u32> {
+    let asked = |c: &Component| {
+        let rules = match c.target {
+            Target::Class(class) => rules.set.rules.iter().filter(|r| r.class == class).count(),
+            Target::Rule(_) => 1,
+            Target::Others(_) => rules.set.rules.len(),
+        };
+        c.traffic.flows.unwrap_or(rules as u32).max(1)
+    };
+    let total: f64 = components.iter().map(|c| f64::from(asked(c))).sum();
+    components
+        .iter()
+        .map(|c| match c.share_of {
+            ShareOf::Flows => (c.share * total).round().max(1.0) as u32,
+            _ => asked(c),
+        })
+        .collect()
+}
+
+/// Shares of packets. All flows send alike, so a share of flows is one of packets; components with shares of bytes
+/// divide what these shares are together so that their bytes are as their shares.
+fn packet_shares(components: &[&Component], parts: &[Part]) -> Vec<f64> {
+    let by_bytes = |c: &Component| c.share_of == ShareOf::Bytes;
+    let weights: Vec<f64> = components
+        .iter()
+        .zip(parts)
+        .map(|(c, p)| if by_bytes(c) { c.share / p.mean(Layer::Frame) } else { c.share })
+        .collect();
+    let of_bytes = |w: &dyn Fn(usize) -> f64| -> f64 {
+        (0..components.len()).filter(|i| by_bytes(components[*i])).map(w).sum()
+    };
+    let scale = of_bytes(&|i| components[i].share) / of_bytes(&|i| weights[i]);
+    let scaled: Vec<f64> =
+        components.iter().zip(&weights).map(|(c, w)| if by_bytes(c) { w * scale } else { *w }).collect();
+    let total: f64 = scaled.iter().sum();
+    scaled.iter().map(|s| s / total).collect()
+}
+
+fn context<'a>(job: &Job, component: &Component, rules: &Rules, sizes: &'a Sizes) -> Context<'a> {
+    let mut open = Conjunction::default();
+    component.traffic.open.iter().for_each(|(field, set)| open.and(*field, set));
+    let length_matters = rules.test_length() || open.test(csn::Field::Length).is_some();
+    Context { shapes: crate::frame::Shape::all(), macs: job.macs, open, sizes, length_matters }
+}
+
+fn refuse_recordings(component: &Component) -> Result<(), PlanError> {
+    match &component.traffic.from {
+        None => Ok(()),
+        Some(path) => Err(PlanError::new(
+            component.span,
+            format!("packets cannot be taken from {path:?}"),
+            "recordings are understood by the notation but not sent by this version",
+            "leave `from` out: packets are then made from the rules",
+        )),
+    }
+}
+
+/// The times between packets: one process for the whole mix.
+fn gaps(
+    components: &[&Component],
+    pps: Option<f64>,
+    streams: &mut Streams,
+) -> Result<Option<Blocks>, PlanError> {
+    let arrival = &components[0].traffic.arrival;
+    if let Some(other) = components.iter().find(|c| c.traffic.arrival != *arrival) {
+        return Err(PlanError::new(
+            other.span,
+            "parts of the mix arrive differently",
+            "one process of arrivals serves the whole mix",
+            "give all of them one `arrival`, best by `load: all`",
+        ));
+    }
+    let Some(pps) = pps else { return Ok(None) };
+    if !(pps.is_finite() && pps > 0.0) {
+        let reason = format!("{pps} packets per second follow from it");
+        return Err(PlanError::new(
+            components[0].span,
+            "no packets at this rate",
+            reason,
+            "use a positive rate",
+        ));
+    }
+    match dist::arrivals(arrival, pps) {
+        Some(source) => Ok(Some(Blocks::new(source, streams.next()))),
+        None => Err(unknown_arrival(components[0], arrival)),
+    }
+}
+
+fn unknown_arrival(component: &Component, arrival: &Arrival) -> PlanError {
+    let names: Vec<_> =
+        dist::TABLE.iter().filter(|e| matches!(e.make, dist::Make::Arrival(_))).map(|e| e.name).collect();
+    let text = match arrival {
+        Arrival::Model(text) => text.as_str(),
+        Arrival::Constant => "constant",
+        Arrival::Poisson => "poisson",
+    };
+    PlanError::new(
+        component.span,
+        format!("arrivals `{text}` cannot be made"),
+        "no distribution of gaps knows this description",
+        format!("use one of {}", names.join(", ")),
+    )
+}

@@ -1,0 +1,202 @@
+//! From sizes at a layer to octets of payload.
+
+use super::error::PlanError;
+use crate::dist::{self, Distribution, Rng};
+use crate::frame::Shape;
+use csn::mix::Size;
+use csn::{Layer, Range, Span, ValueSet};
+use rand::RngExt;
+
+/// What lengths are drawn from where a rule leaves no size that was asked for: an Ethernet packet's.
+const USUAL_LENGTH: u128 = 1500;
+
+/// The octets of payload that a frame of `link` octets before the IP header and `headers` octets of headers needs to
+/// be `value` octets at `layer`; the inverse of [`Layer::bytes_of_frame`]. None where it would have to be shorter
+/// than its headers.
+#[inline]
+pub fn payload_for(layer: Layer, value: u64, link: usize, headers: usize) -> Option<usize> {
+    let value = value as usize;
+    let frame = match layer {
+        Layer::Payload => headers + value,
+        Layer::Ip => link + value,
+        Layer::Frame => value,
+        Layer::Ethernet => value.checked_sub(4)?,
+        Layer::Wire => value.checked_sub(24)?,
+        // cells of 48 octets, of which the AAL5 trailer takes 8
+        Layer::Atm => link + (value / 53 * 48).checked_sub(8)?,
+    };
+    frame.checked_sub(headers)
+}
+
+/// The sizes that a component asks for.
+pub struct Sizes {
+    /// The layer that they are of.
+    pub layer: Layer,
+    /// Every size with its probability.
+    support: Vec<(u64, f64)>,
+    /// Sizes below the headers become the headers: those of a mix, and the one that nobody asked for.
+    raise: bool,
+    size: Size,
+    span: Span,
+}
+
+/// Octets of payload with their probabilities.
+pub type Payloads = Vec<(usize, f64)>;
+
+impl Sizes {
+    /// Reads a description.
+    pub fn new(size: &Size, span: Span) -> Result<(Self, Box<dyn Distribution>), PlanError> {
+        let Some(source) = dist::sizes(size) else {
+            let names: Vec<_> = dist::TABLE
+                .iter()
+                .filter(|e| matches!(e.make, dist::Make::Size(_)))
+                .map(|e| e.name)
+                .collect();
+            return Err(PlanError::new(
+                span,
+                format!("sizes `{size}` cannot be made"),
+                "no distribution of sizes knows this description",
+                format!("use one of {}", names.join(", ")),
+            ));
+        };
+        let layer = match size {
+            Size::Fixed { layer, .. } | Size::Range { layer, .. } => *layer,
+            _ => Layer::Ethernet,
+        };
+        let raise = *size == Size::Imix || *size == Size::default();
+        let support = source.support();
+        Ok((Self { layer, support, raise, size: size.clone(), span }, source))
+    }
+
+    /// The sizes as payloads of frames of a shape.
+    ///
+    /// # Errors
+    /// Where a size is less than the headers, or more than an IP packet can be.
+    pub fn payloads(&self, shape: &Shape, notes: &mut Vec<String>) -> Result<Payloads, PlanError> {
+        let (link, headers) = (shape.link(), shape.headers());
+        let mut out = Payloads::with_capacity(self.support.len());
+        for &(value, p) in &self.support {
+            match payload_for(self.layer, value, link, headers) {
+                Some(payload) if headers + payload - link <= 0xffff => out.push((payload, p)),
+                Some(_) => {
+                    return Err(self.error(value, "an IP packet has at most 65535 octets", "smaller sizes"));
+                }
+                None if self.raise => {
+                    let note = format!("frames of {headers} B where the headers leave no room for {value} B");
+                    if !notes.contains(&note) {
+                        notes.push(note);
+                    }
+                    out.push((0, p));
+                }
+                None => {
+                    let least = self.layer.bytes_of_frame(headers as u64, link as u64, headers as u64);
+                    let reason = format!("the headers of such a frame alone are {headers} octets");
+                    return Err(self.error(
+                        value,
+                        &reason,
+                        &format!("at least {least} B({})", self.layer.name()),
+                    ));
+                }
+            }
+        }
+        Ok(out)
+    }
+
+    fn error(&self, value: u64, reason: &str, cure: &str) -> PlanError {
+        let message =
+            format!("a size of {value} B({}) cannot be made (size = {})", self.layer.name(), self.size);
+        PlanError::new(self.span, message, reason, format!("use {cure}"))
+    }
+}
+
+/// The lengths of IP packets that these payloads make.
+pub fn ip_lengths(shape: &Shape, payloads: &Payloads) -> ValueSet {
+    let base = shape.headers() - shape.link();
+    ValueSet::from_ranges(payloads.iter().map(|(n, _)| {
+        let length = (base + n) as u128;
+        Range::numbers(length, length)
+    }))
+}
+
+/// Sizes of their own that flows under a rule on the length have.
+#[derive(PartialEq)]
+pub struct Table {
+    payloads: Vec<u32>,
+    /// Sums of the probabilities up to each.
+    sums: Vec<f64>,
+}
+
+impl Table {
+    /// What is left of `payloads` where IP packets must have one of `allowed` lengths; every such length alike where
+    /// nothing is left, and then true. None where all of them fit, and a table is not needed.
+    pub fn new(shape: &Shape, payloads: &Payloads, allowed: &ValueSet) -> Option<(Self, bool)> {
+        let base = (shape.headers() - shape.link()) as u128;
+        let fits = |n: usize| allowed.contains(csn::Value::number(base + n as u128));
+        let mut left: Payloads = payloads.iter().copied().filter(|(n, _)| fits(*n)).collect();
+        if left.len() == payloads.len() {
+            return None;
+        }
+        let emptied = left.is_empty();
+        if emptied {
+            let usual = allowed.intersect(&Range::numbers(base, base.max(USUAL_LENGTH)).into());
+            let from = if usual.is_empty() { allowed } else { &usual };
+            let each = |n: u128| from.nth(n).map(|v| ((v.bits - base) as usize, 1.0));
+            left = (0..from.len()).filter_map(each).collect();
+        }
+        let mut sum = 0.0;
+        let sums = left
+            .iter()
+            .map(|(_, p)| {
+                sum += p;
+                sum
+            })
+            .collect();
+        Some((Self { payloads: left.iter().map(|(n, _)| *n as u32).collect(), sums }, emptied))
+    }
+
+    /// Draws one.
+    #[inline]
+    pub fn pick(&self, rng: &mut Rng) -> usize {
+        let total = self.sums.last().copied().unwrap_or(0.0);
+        let x = rng.random::<f64>() * total;
+        let i = self.sums.partition_point(|s| *s <= x).min(self.payloads.len() - 1);
+        self.payloads[i] as usize
+    }
+
+    /// Every payload with its probability.
+    pub fn payloads(&self) -> Payloads {
+        let total = self.sums.last().copied().unwrap_or(1.0);
+        let mut before = 0.0;
+        self.payloads
+            .iter()
+            .zip(&self.sums)
+            .map(|(n, sum)| {
+                let p = (sum - before) / total;
+                before = *sum;
+                (*n as usize, p)
+            })
+            .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn payloads_are_the_inverse_of_sizes_at_a_layer() {
+        for shape in Shape::all() {
+            let (link, headers) = (shape.link(), shape.headers());
+            for layer in Layer::ALL {
+                for payload in [100usize, 101, 1000] {
+                    let value = layer.bytes_of_frame((headers + payload) as u64, link as u64, headers as u64);
+                    let back = payload_for(layer, value, link, headers).unwrap();
+                    let again = layer.bytes_of_frame((headers + back) as u64, link as u64, headers as u64);
+                    assert_eq!(again, value, "{layer:?} {shape:?}");
+                }
+                let bare = layer == Layer::Ip && shape.headers() == shape.link();
+                assert_eq!(payload_for(layer, 3, link, headers).is_some(), layer == Layer::Payload || bare);
+            }
+        }
+    }
+}

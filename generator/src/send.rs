@@ -1,0 +1,202 @@
+//! The send loop: the only one there is.
+
+use crate::job::{Lateness, Ledger, Report};
+use crate::plan::Plan;
+use crate::tx::{Accepted, MAX_BATCH, Slot, Transmitter, TxError};
+use csn::Nanos;
+use hdrhistogram::Histogram;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+/// Where the loop's time comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pace {
+    /// The clock: packets leave when they are due.
+    Clock,
+    /// The schedule itself: packets leave at once, with the stamps that they are due at.
+    Virtual,
+}
+
+/// Why a load could not be sent to its end.
+#[derive(Debug, thiserror::Error)]
+pub enum SendError {
+    /// The device.
+    #[error(transparent)]
+    Device(#[from] TxError),
+    /// There is no end.
+    #[error(
+        "a load at the highest rate, written without a clock, has no end in time; give a number of packets, or a rate"
+    )]
+    Endless,
+}
+
+/// A packet that leaves this much after its time is late. Timers and wake-ups of the kernel lie below.
+pub const LATE: Nanos = Nanos(100_000);
+/// A loop that stands still for longer than this was stopped by the machine.
+const STALL: u64 = 1_000_000;
+/// Longer waits are slept through, but for the last of it.
+const SLEEP_ABOVE: u64 = 200_000;
+/// What is left of a wait for the busy part; a sleep may be this much too long.
+const SPIN: u64 = 150_000;
+/// The longest sleep, so that a stop is noticed.
+const NAP: u64 = 10_000_000;
+
+/// The time since the start, and whether the loop ran all the while.
+struct Clock {
+    start: Instant,
+    last: u64,
+    stalls: u64,
+}
+
+impl Clock {
+    #[inline]
+    fn now(&mut self) -> u64 {
+        let now = self.start.elapsed().as_nanos() as u64;
+        self.stalls += u64::from(now - self.last > STALL);
+        self.last = now;
+        now
+    }
+
+    /// Waits for a moment, or for the stop.
+    fn wait(&mut self, until: u64, stop: &AtomicBool) {
+        loop {
+            let now = self.now();
+            if now >= until || stop.load(Ordering::Relaxed) {
+                return;
+            }
+            if until - now > SLEEP_ABOVE {
+                let nap = (until - now - SPIN).min(NAP);
+                std::thread::sleep(Duration::from_nanos(nap));
+                // a sleep that was meant is no stall
+                self.last = now + nap;
+                let woken = self.start.elapsed().as_nanos() as u64;
+                self.last = self.last.min(woken);
+            } else {
+                std::hint::spin_loop();
+            }
+        }
+    }
+}
+
+/// What is counted while sending.
+struct Tally {
+    ledger: Ledger,
+    refused: u64,
+    late: u64,
+    lateness: Histogram<u64>,
+}
+
+impl Tally {
+    fn new(rules: usize) -> Self {
+        let ledger = Ledger { rules: vec![Default::default(); rules], ..Ledger::default() };
+        // a minute at most, three digits: bounds that hold, so that recording never allocates
+        let lateness = Histogram::new_with_bounds(1, 60_000_000_000, 3).expect("these bounds are valid");
+        Self { ledger, refused: 0, late: 0, lateness }
+    }
+
+    #[inline]
+    fn count(&mut self, packets: &[(Option<u32>, u32)], accepted: Accepted) {
+        for (i, (rule, bytes)) in packets.iter().enumerate() {
+            if !accepted.contains(i) {
+                self.refused += 1;
+                continue;
+            }
+            let counts = match rule {
+                Some(rule) => &mut self.ledger.rules[*rule as usize],
+                None => &mut self.ledger.others,
+            };
+            counts.add(u64::from(*bytes));
+        }
+    }
+
+    #[inline]
+    fn record_lateness(&mut self, now: u64, due: &[u64]) {
+        for due in due {
+            let late = now.saturating_sub(*due);
+            self.late += u64::from(late > LATE.0);
+            self.lateness.saturating_record(late);
+        }
+    }
+
+    fn lateness(&self, stalls: u64) -> Lateness {
+        let recorded = self.lateness.len();
+        Lateness {
+            p50: self.lateness.value_at_quantile(0.5),
+            p99: self.lateness.value_at_quantile(0.99),
+            max: self.lateness.max(),
+            bound: LATE.0,
+            share: if recorded > 0 { self.late as f64 / recorded as f64 } else { 0.0 },
+            stalls,
+        }
+    }
+}
+
+/// Sends a plan, to its end or until `stop` is set, and answers what really left.
+///
+/// Send times are absolute and were fixed by the plan. All packets that are due go together, up to a batch; none goes
+/// before its time. After a stall the loop catches up in full batches: every packet is still sent, and recorded as
+/// late as it was. At the highest rate there are no send times and all batches are full.
+///
+/// # Errors
+/// Where the device cannot go on; what was sent before is then not reported.
+pub fn send(
+    plan: &mut Plan,
+    tx: &mut dyn Transmitter,
+    pace: Pace,
+    stop: &AtomicBool,
+) -> Result<Report, SendError> {
+    if pace == Pace::Virtual && !plan.schedule.is_bounded() {
+        return Err(SendError::Endless);
+    }
+    tx.prepare(plan.longest())?;
+    let mut tally = Tally::new(plan.rules());
+    let mut due = [0u64; MAX_BATCH];
+    let mut packets = [(None, 0u32); MAX_BATCH];
+    let timed = pace == Pace::Clock && plan.schedule.is_paced();
+    let (mut offered, mut first, mut last) = (0u64, None, 0);
+    let mut clock = Clock { start: Instant::now(), last: 0, stalls: 0 };
+    while !stop.load(Ordering::Relaxed) {
+        let now = match pace {
+            Pace::Clock => clock.now(),
+            Pace::Virtual => u64::MAX - 1,
+        };
+        let n = plan.schedule.take(now, &mut due);
+        if n == 0 {
+            match plan.schedule.peek(now) {
+                Some(next) => clock.wait(next, stop),
+                None => break,
+            }
+            continue;
+        }
+        let accepted = tx.transmit(n, &mut |slots: &mut [Slot]| {
+            for ((slot, packet), due) in slots.iter_mut().zip(&mut packets).zip(&due) {
+                slot.due = Nanos(*due);
+                let rule = plan.write(slot);
+                *packet = (rule, slot.frame().len() as u32);
+            }
+        })?;
+        offered += n as u64;
+        tally.count(&packets[..n], accepted);
+        if timed {
+            tally.record_lateness(now, &due[..n]);
+        }
+        first.get_or_insert(if pace == Pace::Clock { now } else { due[0] });
+        last = if pace == Pace::Clock { clock.now() } else { due[n - 1] };
+    }
+    tx.finish()?;
+    let missed = if timed { overdue(plan, clock.now(), &mut due) } else { 0 };
+    Ok(Report {
+        transmitter: tx.name().into(),
+        intended_pps: plan.pps(),
+        planned: offered + missed,
+        refused: tally.refused,
+        elapsed: Nanos(last - first.unwrap_or(last)),
+        lateness: tally.lateness(clock.stalls),
+        ledger: tally.ledger,
+    })
+}
+
+/// Packets that were due when the loop was stopped, and were not sent.
+fn overdue(plan: &mut Plan, now: u64, due: &mut [u64]) -> u64 {
+    std::iter::from_fn(|| Some(plan.schedule.take(now, due) as u64)).take_while(|n| *n > 0).sum()
+}
