@@ -115,7 +115,7 @@ impl Blocks {
 
     /// The next number.
     #[inline]
-    pub fn next(&mut self) -> u64 {
+    pub fn draw(&mut self) -> u64 {
         if self.at == self.block.len() {
             self.source.fill(&mut self.rng, &mut self.block[..]);
             self.at = 0;
@@ -189,7 +189,7 @@ mod tests {
         for entry in TABLE {
             let whole = sample(&mut *example(entry.name).unwrap(), 1000);
             let mut blocks = Blocks::new(example(entry.name).unwrap(), Rng::seed_from_u64(7));
-            let read: Vec<_> = (0..1000).map(|_| blocks.next()).collect();
+            let read: Vec<_> = (0..1000).map(|_| blocks.draw()).collect();
             assert_eq!(whole, read, "{}", entry.name);
         }
     }

@@ -2,7 +2,7 @@
 //! that a frame can have.
 
 use super::sizes::{Payloads, Sizes, ip_lengths};
-use super::space::{Axis, Conjunction, Space, disjoint};
+use super::space::{Axis, Conjunction, Space};
 use crate::dist::Rng;
 use crate::frame::{Net, Shape};
 use csn::{Field, Key, Range, Value, ValueSet};
@@ -17,6 +17,8 @@ pub struct Wish {
     pub set: ValueSet,
     /// Whether packets without the field will not do.
     pub required: bool,
+    /// Whether somebody wrote it: all values are then drawn alike, however odd.
+    pub stated: bool,
 }
 
 /// Everything that a component's load says, once for all its aims.
@@ -35,6 +37,8 @@ pub struct Context<'a> {
 
 /// A shape that would do, and how far it is from what is wanted.
 struct Candidate {
+    /// The place of its wishes.
+    way: usize,
     shape: Shape,
     cost: u32,
     space: Option<Space>,
@@ -42,7 +46,7 @@ struct Candidate {
 
 /// Packets of one kind: those that a rule is the first to match, or that miss all rules in a certain way.
 pub struct Aim {
-    wishes: Vec<Wish>,
+    ways: Vec<Vec<Wish>>,
     avoid: Vec<Conjunction>,
     candidates: Vec<Candidate>,
 }
@@ -56,21 +60,22 @@ pub struct Drawn {
     pub key: Key,
     /// Lengths of the IP packet that keep it where it is.
     pub lengths: Option<ValueSet>,
+    /// Which of the aim's ways it went.
+    way: usize,
 }
 
 impl Aim {
-    /// Packets that satisfy all `wishes` and that none of `avoid` matches.
-    pub fn new(wishes: Vec<Wish>, avoid: Vec<Conjunction>, context: &Context) -> Self {
-        let mut candidates: Vec<Candidate> = context
-            .shapes
-            .iter()
-            .filter_map(|shape| {
-                let cost = cost(shape, &wishes, context)?;
-                Some(Candidate { shape: *shape, cost, space: None })
-            })
-            .collect();
+    /// Packets that satisfy all wishes of one of the `ways` and that none of `avoid` matches.
+    pub fn new(ways: Vec<Vec<Wish>>, avoid: Vec<Conjunction>, context: &Context) -> Self {
+        let mut candidates = Vec::new();
+        for (way, wishes) in ways.iter().enumerate() {
+            candidates.extend(context.shapes.iter().filter_map(|shape| {
+                let cost = cost(shape, wishes, context)?;
+                Some(Candidate { way, shape: *shape, cost, space: None })
+            }));
+        }
         candidates.sort_by_key(|c| c.cost);
-        Self { wishes, avoid, candidates }
+        Self { ways, avoid, candidates }
     }
 
     /// Whether any frame at all could do, what must be avoided left aside.
@@ -100,26 +105,16 @@ impl Aim {
         limit: u128,
         mut is_new: impl FnMut(&Key) -> bool,
     ) -> Option<Drawn> {
-        let i = self.candidates.iter().position(|c| c.shape == drawn.shape)?;
+        let i = self.candidates.iter().position(|c| (c.way, c.shape) == (drawn.way, drawn.shape))?;
         let space = self.candidates[i].space.as_ref()?;
         let key = space.neighbours(&drawn.key, limit).find(|k| is_new(k))?;
         Some(self.finish(i, drawn.shape, key))
     }
 
-    /// One of `list` that matches everything that this aim could be: its place.
-    pub fn covered_by(&mut self, list: &[Conjunction], context: &Context) -> Option<usize> {
-        let wishes = self.wishes.clone();
-        let all = Aim::new(wishes, Vec::new(), context);
-        let spaces: Vec<Space> =
-            all.candidates.iter().filter_map(|c| space(&c.shape, &all.wishes, &[], context)).collect();
-        (0..list.len())
-            .find(|i| !spaces.is_empty() && spaces.iter().all(|s| s.covered_by(&list[*i..=*i]).is_some()))
-    }
-
     fn space(&mut self, i: usize, context: &Context) -> Option<&Space> {
         let candidate = &mut self.candidates[i];
         if candidate.space.is_none() {
-            candidate.space = space(&candidate.shape, &self.wishes, &self.avoid, context);
+            candidate.space = space(&candidate.shape, &self.ways[candidate.way], &self.avoid, context);
         }
         candidate.space.as_ref()
     }
@@ -129,7 +124,7 @@ impl Aim {
         if let Some(tos) = key.get(Field::Tos) {
             key.set_number(Field::Dscp, tos.bits >> 2);
         }
-        Drawn { shape, key, lengths }
+        Drawn { shape, key, lengths, way: self.candidates[i].way }
     }
 }
 
@@ -138,21 +133,20 @@ fn cost(shape: &Shape, wishes: &[Wish], context: &Context) -> Option<u32> {
     let mut cost = 0;
     for wish in wishes {
         match shape.domain(wish.field) {
-            Some(domain) if !disjoint(&domain, &wish.set) => {}
+            Some(domain) if domain.intersects(&wish.set) => {}
             None if !wish.required => cost += 5,
             _ => return None,
         }
     }
     for (field, set) in &context.open.0 {
-        let wished = wishes.iter().any(|w| w.field == *field);
-        let fits = shape.domain(*field).is_some_and(|d| !disjoint(&d, set));
-        if !fits && !wished {
+        let wish = wishes.iter().find(|w| w.field == *field);
+        let fits = |d: ValueSet| wish.map_or(d.clone(), |w| d.intersect(&w.set)).intersects(set);
+        if !wish.is_some_and(|w| w.stated) && !shape.domain(*field).is_some_and(fits) {
             cost += 1000;
         }
     }
     // what rule or load states is not odd, however rare: all of it is drawn alike
-    let stated =
-        |f: Field| wishes.iter().any(|w| w.field == f && w.required) || context.open.test(f).is_some();
+    let stated = |f: Field| wishes.iter().any(|w| w.field == f && w.stated) || context.open.test(f).is_some();
     let mut plain = *shape;
     if stated(Field::SrcIp) || stated(Field::DstIp) || stated(Field::EtherType) {
         plain.net = Net::V4;

@@ -28,11 +28,11 @@ pub fn assemble(
 ) -> Result<Part, PlanError> {
     let most = |s: &Sketch| s.payloads.iter().map(|(n, _)| *n).chain(s.table.iter().flat_map(own)).max();
     let longest = sketches.iter().filter_map(most).max().unwrap_or(0);
-    let mut rng = streams.next();
+    let mut rng = streams.split();
     let store = store(&component.traffic.payload, longest, &mut rng);
     let varies = sketches.iter().any(|s| s.payloads.len() > 1);
     let sizing =
-        if varies { Sizing::Drawn(Blocks::new(source, streams.next()), sizes.layer) } else { Sizing::Built };
+        if varies { Sizing::Drawn(Blocks::new(source, streams.split()), sizes.layer) } else { Sizing::Built };
     let mut part = Part {
         target: component.target,
         flows: Vec::with_capacity(sketches.len()),
@@ -42,7 +42,7 @@ pub fn assemble(
         templates: Vec::new(),
         store,
         turn: 0,
-        rng: streams.next(),
+        rng: streams.split(),
         kinds: Vec::new(),
     };
     let mut kinds = HashMap::new();

@@ -74,14 +74,14 @@ pub fn sketch(
     (seen, notes): (&mut Seen, &mut Vec<String>),
     rng: &mut Rng,
 ) -> Result<Vec<Sketch>, PlanError> {
-    let mut goals = rules.goals(component, context, notes)?;
+    let mut goals = rules.goals(component, context)?;
     let mut out = Vec::with_capacity(count as usize);
     let (mut alike, mut resized) = (0, 0);
     let turns = goals.len();
     for i in 0..count as usize {
         let goal = &mut goals[i % turns];
         let Some((drawn, new)) = distinct(goal, context, seen, rng) else {
-            return Err(rules.unreachable(goal, component, context));
+            return Err(rules.unreachable(goal, component));
         };
         alike += usize::from(!new);
         seen.insert(&drawn.key);

@@ -72,16 +72,11 @@ impl Streams {
         Self(Rng::seed_from_u64(seed))
     }
 
-    fn next(&mut self) -> Rng {
+    fn split(&mut self) -> Rng {
         let stream = self.0.clone();
         self.0.jump();
         stream
     }
-}
-
-/// Randomness for trying out what is possible; what is drawn with it is thrown away.
-fn scout() -> Rng {
-    Rng::seed_from_u64(0)
 }
 
 impl Plan {
@@ -94,7 +89,7 @@ impl Plan {
         let rules = Rules::new(&job.rules);
         let mut notes = Vec::new();
         let mut seen = Seen::default();
-        let mut keys = streams.next();
+        let mut keys = streams.split();
         let components: Vec<&Component> = job.mix.components.iter().filter(|c| c.share > 0.0).collect();
         let counts = flow_counts(&components, &rules);
         let mut parts = Vec::with_capacity(components.len());
@@ -184,7 +179,7 @@ impl Plan {
     /// Writes the next packet into the slot and answers its rule.
     #[inline]
     pub(crate) fn write(&mut self, slot: &mut Slot) -> Option<u32> {
-        let part = self.turns.next();
+        let part = self.turns.take();
         self.parts[part].write(slot)
     }
 
@@ -286,7 +281,7 @@ fn gaps(
         ));
     }
     match dist::arrivals(arrival, pps) {
-        Some(source) => Ok(Some(Blocks::new(source, streams.next()))),
+        Some(source) => Ok(Some(Blocks::new(source, streams.split()))),
         None => Err(unknown_arrival(components[0], arrival)),
     }
 }

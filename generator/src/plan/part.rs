@@ -76,7 +76,7 @@ impl Part {
                 Sizing::Built => template.built(),
                 // sizes that were too small have been refused or raised by the planner
                 Sizing::Drawn(sizes, layer) => {
-                    payload_for(*layer, sizes.next(), template.link(), template.headers()).unwrap_or(0)
+                    payload_for(*layer, sizes.draw(), template.link(), template.headers()).unwrap_or(0)
                 }
             }
         };

@@ -54,7 +54,7 @@ impl Schedule {
             n += 1;
             self.left -= 1;
             self.due += match &mut self.gaps {
-                Some(gaps) => gaps.next(),
+                Some(gaps) => gaps.draw(),
                 None => UNPACED_STEP,
             };
         }

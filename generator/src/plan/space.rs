@@ -57,19 +57,6 @@ impl Conjunction {
     }
 }
 
-/// Whether two sets share no value.
-pub fn disjoint(a: &ValueSet, b: &ValueSet) -> bool {
-    let (a, b) = (a.ranges(), b.ranges());
-    let (mut i, mut j) = (0, 0);
-    while let (Some(x), Some(y)) = (a.get(i), b.get(j)) {
-        if x.lo.max(y.lo) <= x.hi.min(y.hi) {
-            return false;
-        }
-        if x.hi < y.hi { i += 1 } else { j += 1 }
-    }
-    true
-}
-
 /// The values of one field.
 #[derive(Clone, Debug)]
 pub struct Axis {
@@ -102,7 +89,7 @@ impl Space {
         avoid: impl IntoIterator<Item = &'a Conjunction>,
     ) -> Self {
         let overlaps = |c: &&Conjunction| {
-            c.0.iter().all(|(f, s)| axes.iter().any(|(g, a)| f == g && !disjoint(&a.hard, s)))
+            c.0.iter().all(|(f, s)| axes.iter().any(|(g, a)| f == g && a.hard.intersects(s)))
         };
         let avoid = avoid.into_iter().filter(overlaps).cloned().collect();
         Self { shape, axes, avoid }
@@ -170,7 +157,7 @@ impl Space {
     fn carve(&self, room: &mut [ValueSet], avoid: &[Conjunction], budget: &mut usize) -> bool {
         let place = |field: Field| self.axes.iter().position(|(f, _)| *f == field);
         let overlaps = |c: &&Conjunction, room: &[ValueSet]| {
-            c.0.iter().all(|(f, s)| place(*f).is_some_and(|i| !disjoint(&room[i], s)))
+            c.0.iter().all(|(f, s)| place(*f).is_some_and(|i| room[i].intersects(s)))
         };
         let Some(next) = avoid.iter().position(|c| overlaps(&c, room)) else { return true };
         if *budget == 0 {
@@ -195,11 +182,6 @@ impl Space {
         }
         room.clone_from_slice(&before);
         false
-    }
-
-    /// Whether one conjunction accepts the whole space: its place in `list`.
-    pub fn covered_by(&self, list: &[Conjunction]) -> Option<usize> {
-        list.iter().position(|c| c.0.iter().all(|(f, s)| self.axis(*f).is_some_and(|a| a.hard.is_subset(s))))
     }
 
     /// The lengths of IP packets that keep a drawn key where it is, the other fields being as they are; none where the
@@ -276,8 +258,6 @@ mod tests {
     fn a_space_that_is_covered_only_together_is_empty() {
         let avoid = [c(ports(0, 40000), ports(0, 65535)), c(ports(40001, 65535), ports(0, 65535))];
         assert!(space(&avoid).draw(&mut Rng::seed_from_u64(1)).is_none());
-        assert_eq!(space(&avoid).covered_by(&avoid), None);
-        assert_eq!(space(&[]).covered_by(&[c(ports(0, 65535), ports(0, 65535))]), Some(0));
     }
 
     #[test]

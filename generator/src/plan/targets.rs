@@ -3,8 +3,9 @@
 use super::aim::{Aim, Context, Wish};
 use super::error::PlanError;
 use super::space::Conjunction;
+use csn::geometry::{Geometry, Reach, Region};
 use csn::mix::{Component, Miss, Target};
-use csn::{Field, Rule, RuleSet, ValueSet};
+use csn::{Field, RuleSet, ValueSet};
 
 /// The rule set as the planner reads it.
 pub struct Rules<'a> {
@@ -36,12 +37,7 @@ impl<'a> Rules<'a> {
     }
 
     /// What the goals of a component are; its flows go round them.
-    pub fn goals(
-        &self,
-        component: &Component,
-        context: &Context,
-        notes: &mut Vec<String>,
-    ) -> Result<Vec<Goal>, PlanError> {
+    pub fn goals(&self, component: &Component, context: &Context) -> Result<Vec<Goal>, PlanError> {
         match component.target {
             Target::Rule(rule) => Ok(vec![self.rule(rule, component, context)?]),
             Target::Class(class) => {
@@ -59,8 +55,7 @@ impl<'a> Rules<'a> {
                 }
                 Ok(goals)
             }
-            Target::Others(Miss::Far) => Ok(vec![self.far(component, context, notes)?]),
-            Target::Others(Miss::Near) => Ok(vec![self.near(component, context)?]),
+            Target::Others(miss) => Ok(vec![self.others(miss, component, context)?]),
         }
     }
 
@@ -76,7 +71,7 @@ impl<'a> Rules<'a> {
         let wishes = required(&Conjunction::of(rule));
         // a reply must end where its flow does
         let avoid = self.earlier(i, rule.both);
-        let aim = Aim::new(wishes, avoid, context);
+        let aim = Aim::new(vec![wishes], avoid, context);
         if rule.test(Field::Interface).is_some() {
             let reason = "it tests the interface, which the receiving machine gives to a packet";
             return Err(self.impossible(
@@ -115,7 +110,7 @@ impl<'a> Rules<'a> {
     }
 
     /// The error of a goal that has no packets.
-    pub fn unreachable(&self, goal: &mut Goal, component: &Component, context: &Context) -> PlanError {
+    pub fn unreachable(&self, goal: &Goal, component: &Component) -> PlanError {
         let Some(i) = goal.rule else {
             return PlanError::new(
                 component.span,
@@ -124,94 +119,75 @@ impl<'a> Rules<'a> {
                 "leave `others` out, widen what its open fields are drawn from, or narrow a rule",
             );
         };
-        let list: Vec<Conjunction> = self.conjunctions[..i].iter().flatten().cloned().collect();
-        let owners: Vec<usize> = self.conjunctions[..i]
-            .iter()
-            .enumerate()
-            .flat_map(|(n, c)| std::iter::repeat_n(n, c.len()))
-            .collect();
-        match goal.aim.covered_by(&list, context) {
-            Some(place) => {
-                let by = owners[place] + 1;
-                let reason = format!("rule {by} comes before it and matches all of its packets");
-                self.impossible(i, reason, format!("put it before rule {by}, narrow rule {by}, or remove it"))
+        let (reason, cure) = match Geometry::new(self.set).reach(i) {
+            Reach::Covered(by) => {
+                let by = listed(&by);
+                let before = if by.contains(' ') { "them" } else { "it" };
+                let rules = if before == "it" { "rule" } else { "rules" };
+                (
+                    format!("{rules} {by} before it match all of its packets"),
+                    format!("put it before {before}, make {before} narrower, or remove it"),
+                )
             }
-            None => self.impossible(
-                i,
-                "the rules before it together match every packet of it that the load allows".into(),
+            Reach::Empty => ("no packet satisfies its tests".into(), "mend or remove it".into()),
+            Reach::Reachable(_) if goal.both => (
+                "earlier rules match its packets, or their replies, wherever the load allows any".into(),
                 "put it before them, or widen what its open fields are drawn from".into(),
             ),
-        }
+            Reach::Reachable(_) => (
+                "earlier rules match all of its packets that the load allows".into(),
+                "put it before them, or widen what its open fields are drawn from".into(),
+            ),
+            Reach::Unknown => (
+                "no packet outside the earlier rules was found in a long search".into(),
+                "put it before them, or give its open fields values that they do not match".into(),
+            ),
+        };
+        self.impossible(i, reason, cure)
     }
 
-    /// Packets that differ from all rules in every field that any rule tests.
-    fn far(
-        &self,
-        component: &Component,
-        context: &Context,
-        notes: &mut Vec<String>,
-    ) -> Result<Goal, PlanError> {
-        let everything: Vec<Conjunction> = self.conjunctions.iter().flatten().cloned().collect();
-        let mut wishes = Vec::new();
-        for field in Field::ALL {
-            let tests: Vec<&ValueSet> = everything.iter().filter_map(|c| c.test(field)).collect();
-            if tests.is_empty() || field == Field::Interface {
-                continue;
-            }
-            let tested = tests.iter().fold(ValueSet::empty(), |all, s| all.union(s));
-            wishes.push(Wish { field, set: field.domain().subtract(&tested), required: false });
-        }
-        let aim = Aim::new(wishes.clone(), everything.clone(), context);
-        if aim.is_conceivable() {
-            return Ok(Goal { aim, rule: None, both: false });
-        }
-        // rules accept every value of these in every frame: they cannot differ
-        wishes.retain(|w| !w.set.is_empty());
-        let note = "some field cannot differ from all rules: packets of `others` are only as far as can be";
-        notes.push(note.into());
-        let aim = Aim::new(wishes, everything.clone(), context);
-        if aim.is_conceivable() {
-            return Ok(Goal { aim, rule: None, both: false });
-        }
-        let aim = Aim::new(Vec::new(), everything, context);
-        let mut goal = Goal { aim, rule: None, both: false };
-        if goal.aim.is_conceivable() {
-            Ok(goal)
-        } else {
-            Err(self.unreachable(&mut goal, component, context))
-        }
-    }
-
-    /// Packets that satisfy the last rule but for its last field, or the last rule and field for which there are such.
-    fn near(&self, component: &Component, context: &Context) -> Result<Goal, PlanError> {
-        let everything: Vec<Conjunction> = self.conjunctions.iter().flatten().cloned().collect();
-        let mut rng = super::scout();
-        for rule in self.set.rules.iter().rev() {
-            for (missed, _) in rule.tests.iter().rev() {
-                let mut aim = Aim::new(miss(rule, *missed), everything.clone(), context);
-                if aim.draw(context, &mut rng).is_some() {
-                    return Ok(Goal { aim, rule: None, both: false });
-                }
-            }
-        }
-        let mut goal = Goal { aim: Aim::new(Vec::new(), everything, context), rule: None, both: false };
-        if self.set.rules.is_empty() {
-            Ok(goal)
-        } else {
-            Err(self.unreachable(&mut goal, component, context))
-        }
+    /// Packets that no rule matches.
+    fn others(&self, miss: Miss, component: &Component, context: &Context) -> Result<Goal, PlanError> {
+        let regions = Geometry::new(self.set).others_regions(miss, REGIONS);
+        let everything = self.conjunctions.iter().flatten().cloned().collect();
+        let aim = Aim::new(regions.iter().map(inside).collect(), everything, context);
+        let goal = Goal { aim, rule: None, both: false };
+        if goal.aim.is_conceivable() { Ok(goal) } else { Err(self.unreachable(&goal, component)) }
     }
 }
 
+/// Boxes of packets of `others` that are drawn from.
+const REGIONS: usize = 64;
+
+/// What a packet must be to lie in a box.
+fn inside(region: &Region) -> Vec<Wish> {
+    let frames_have = |f: &Field| !matches!(f, Field::Interface | Field::Dscp);
+    let wish = |field: Field| {
+        let (set, required) = (region.set(field), !region.may_lack(field));
+        let says_nothing = !required && field.domain() == set;
+        (!says_nothing).then_some(Wish { field, set, required, stated: false })
+    };
+    Field::ALL.into_iter().filter(frames_have).filter_map(wish).collect()
+}
+
+/// "3", "3 and 7", "3, 7, 9 and 12 others": rules, counted from 1.
+fn listed(rules: &[usize]) -> String {
+    let names: Vec<String> = rules.iter().map(|r| (r + 1).to_string()).collect();
+    match names.as_slice() {
+        [] => String::new(),
+        [one] => one.clone(),
+        [first @ .., last] if names.len() <= 4 => format!("{} and {last}", first.join(", ")),
+        [..] => format!("{} and {} others", names[..3].join(", "), names.len() - 3),
+    }
+}
+
+/// All tests of a rule.
 fn required(c: &Conjunction) -> Vec<Wish> {
-    c.0.iter().map(|(field, set)| Wish { field: *field, set: set.clone(), required: true }).collect()
-}
-
-/// All tests of a rule, the one of `missed` turned round.
-fn miss(rule: &Rule, missed: Field) -> Vec<Wish> {
-    let mut c = Conjunction::default();
-    for (field, set) in &rule.tests {
-        if *field == missed { c.and(*field, &field.domain().subtract(set)) } else { c.and(*field, set) }
-    }
-    required(&c)
+    let wish = |(field, set): &(Field, ValueSet)| Wish {
+        field: *field,
+        set: set.clone(),
+        required: true,
+        stated: true,
+    };
+    c.0.iter().map(wish).collect()
 }

@@ -27,7 +27,7 @@ impl Turns {
 
     /// The part whose turn it is.
     #[inline]
-    pub fn next(&mut self) -> usize {
+    pub fn take(&mut self) -> usize {
         let Some(mut top) = self.heap.peek_mut() else { return 0 };
         let i = top.0.1 as usize;
         let (taken, inverse) = &mut self.parts[i];
@@ -50,7 +50,7 @@ mod tests {
             let mut turns = Turns::new(shares.iter().copied());
             let mut taken = vec![0u64; shares.len()];
             for n in 1..=20_000 {
-                taken[turns.next()] += 1;
+                taken[turns.take()] += 1;
                 for (t, s) in taken.iter().zip(&shares) {
                     assert!((*t as f64 - s * f64::from(n)).abs() <= 1.25, "{shares:?} after {n}: {taken:?}");
                 }
@@ -61,7 +61,7 @@ mod tests {
     #[test]
     fn equal_shares_take_turns_in_order() {
         let mut turns = Turns::new([0.25; 4]);
-        let order: Vec<_> = (0..12).map(|_| turns.next()).collect();
+        let order: Vec<_> = (0..12).map(|_| turns.take()).collect();
         assert_eq!(order, [0, 1, 2, 3, 0, 1, 2, 3, 0, 1, 2, 3]);
     }
 }
