@@ -3,6 +3,7 @@
 //! To the harness all are the same: a [`Meter`] of the [`METERS`] table is started for a [`Job`] and gives a
 //! [`Running`]; stopping that is the only way to its [`Readout`], and dropping it kills what runs.
 
+pub mod builtin;
 pub mod meter;
 
 pub use meter::{Admission, Job, Launch, Meter, MeterError, OptionDoc, Readout, Running};

@@ -1,0 +1,2 @@
+//! Built-in meters.
+pub mod rtfm;
