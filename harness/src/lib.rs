@@ -1,1 +1,10 @@
-//! placeholder
+//! The lab, the trials and the run: everything of csnbench that measures. The command line stands on it.
+//!
+//! ```text
+//! run::run ─► lab::Lab (namespaces, a veth pair)
+//!    │           ├─ worker generate ── packets ──► meter under test
+//!    └─ trial ───┴─ cpu, ledger, validity ──► reports::record ─► records.jsonl
+//! ```
+
+pub mod lab;
+pub mod worker;

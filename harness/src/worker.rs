@@ -1,0 +1,101 @@
+//! What csnbench does when it is started again for work in a process of its own: `csnbench worker lab` holds a lab,
+//! `csnbench worker generate` sends one trial's packets. Both speak JSON lines and end with their input.
+
+use crate::lab::holder;
+use generator::tx::Packet;
+use generator::{Job, Pace, Plan, Report};
+use serde::{Deserialize, Serialize};
+use std::ffi::OsString;
+use std::io::{self, Write};
+use std::process::ExitCode;
+use std::sync::atomic::AtomicBool;
+
+/// A load, and where it goes: the first line that the generator reads.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Order {
+    /// What is sent.
+    pub job: Job,
+    /// The interface in the generator's namespace.
+    pub interface: String,
+}
+
+/// The line that starts sending.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+#[serde(rename = "go")]
+pub struct Go;
+
+/// What the generator answers.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "lowercase")]
+pub enum Progress {
+    /// The packets are made.
+    Ready,
+    /// The packets are sent.
+    Report(Report),
+    /// They can't be.
+    Error {
+        /// Why.
+        message: String,
+    },
+}
+
+/// Runs the worker that the arguments behind `csnbench worker` name.
+pub fn worker(args: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let args: Vec<OsString> = args.into_iter().collect();
+    let done = match args.first().and_then(|a| a.to_str()) {
+        Some("lab") => holder::hold(),
+        Some("generate") => generate(),
+        _ => {
+            eprintln!("csnbench worker is started by csnbench run, not by hand");
+            return ExitCode::from(64);
+        }
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        // the run that started the worker is gone
+        Err(e) if e.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
+        Err(e) => {
+            eprintln!("csnbench worker: {e}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Makes the packets of one order, waits for `go`, sends them and reports.
+fn generate() -> io::Result<()> {
+    let mut lines = io::stdin().lines();
+    let Some(line) = lines.next() else {
+        return Ok(());
+    };
+    let order: Order = serde_json::from_str(&line?)?;
+    let (mut plan, mut device) = match prepare(&order) {
+        Ok(prepared) => prepared,
+        Err(message) => return say(&Progress::Error { message }),
+    };
+    say(&Progress::Ready)?;
+    let Some(line) = lines.next() else {
+        return Ok(());
+    };
+    let _: Go = serde_json::from_str(&line?)?;
+    // who wants it to stop ends the process
+    let never = AtomicBool::new(false);
+    say(&match generator::send(&mut plan, &mut device, Pace::Clock, &never) {
+        Ok(report) => Progress::Report(report),
+        Err(e) => Progress::Error { message: e.to_string() },
+    })
+}
+
+/// Plans the packets and opens the interface.
+fn prepare(order: &Order) -> Result<(Plan, Packet), String> {
+    let plan = Plan::new(&order.job).map_err(|e| e.to_string())?;
+    let device = generator::tx::open_packet(&order.interface).map_err(|e| e.to_string())?;
+    Ok((plan, device))
+}
+
+/// Writes one line.
+fn say(progress: &Progress) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    serde_json::to_writer(&mut out, progress)?;
+    out.write_all(b"\n")?;
+    out.flush()
+}
