@@ -6,5 +6,7 @@
 //!    └─ trial ───┴─ cpu, ledger, validity ──► reports::record ─► records.jsonl
 //! ```
 
+pub mod cpu;
 pub mod lab;
+pub mod trial;
 pub mod worker;

@@ -1,0 +1,264 @@
+//! Whole trials on real packets, with a meter that these tests bring along: a packet socket and the oracle.
+
+use csn::experiment::Setting;
+use csn::mix::ShareOf;
+use csn::{
+    Class, ClassId, Component, Counts, Field, MeterSpec, Miss, Nanos, Range, Rate, RateSpec, Rule, RuleSet,
+    Span, Target, Traffic, TrafficMix, ValueSet,
+};
+use harness::lab::{Helper, Lab, LabError, LabOptions, METER_INTERFACE};
+use harness::trial::{Bench, LiveBench, Measured, Task, TrialError};
+use meters::{Admission, Job, Meter, MeterError, OptionDoc, Readout, Running};
+use std::io::{BufRead, Write};
+use std::os::fd::AsRawFd;
+use std::process::Command;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_csnbench");
+/// Tells the process of the meter what to do.
+const RULES: &str = "CSNBENCH_TEST_RULES";
+
+/// Trials share the machine's CPUs: one at a time.
+static ONE: Mutex<()> = Mutex::new(());
+
+/// Counts by the oracle, and can be made to go wrong.
+struct Oracle;
+
+static TABLE: &[&dyn Meter] = &[&Oracle];
+
+impl Meter for Oracle {
+    fn name(&self) -> &'static str {
+        "oracle"
+    }
+
+    fn summary(&self) -> &'static str {
+        "a packet socket and the oracle"
+    }
+
+    fn options(&self) -> &'static [OptionDoc] {
+        &[]
+    }
+
+    fn version(&self) -> Result<String, MeterError> {
+        Ok("1".into())
+    }
+
+    fn check(&self, _: &MeterSpec, _: &RuleSet) -> Result<(), MeterError> {
+        Ok(())
+    }
+
+    fn admission(&self, _: &MeterSpec, rules: &RuleSet, _: usize) -> Result<Admission, MeterError> {
+        Ok(Admission::all(rules))
+    }
+
+    fn start(&self, job: &Job<'_>) -> Result<Box<dyn Running>, MeterError> {
+        let failed = |e: std::io::Error| MeterError::Failed { meter: "oracle".into(), reason: e.to_string() };
+        let rules = job.folder.join("rules.json");
+        let text = serde_json::to_string(&job.rules.first(job.loaded)).unwrap();
+        std::fs::write(&rules, text).map_err(failed)?;
+        let mut command = Command::new(std::env::current_exe().unwrap());
+        command
+            .args(["--exact", "the_process_of_the_meter", "--ignored", "--nocapture", "-q"])
+            .env(RULES, &rules)
+            .env("CSNBENCH_TEST_FAULT", job.spec.option("fault").unwrap_or(""));
+        Helper::pipes(&mut command);
+        let child = job.launch.spawn(command).map_err(failed)?;
+        let mut helper = Helper::new(child, Duration::from_secs(5)).map_err(failed)?;
+        skip_chatter(&mut helper);
+        Ok(Box::new(Counting(helper)))
+    }
+}
+
+/// The test runner of the process says something first: what is wanted is a number.
+fn skip_chatter(helper: &mut Helper) {
+    while helper.receive::<u32>(Duration::from_secs(10), &mut || Ok(())).is_err_and(|e| {
+        assert_eq!(e.kind(), std::io::ErrorKind::Other, "{e}");
+        true
+    }) {}
+}
+
+struct Counting(Helper);
+
+impl Running for Counting {
+    fn pids(&self) -> Vec<u32> {
+        vec![self.0.pid()]
+    }
+
+    fn stop(mut self: Box<Self>) -> Result<Readout, MeterError> {
+        let failed = |e: std::io::Error| MeterError::Failed { meter: "oracle".into(), reason: e.to_string() };
+        self.0.send(&"stop").map_err(failed)?;
+        self.0.receive(Duration::from_secs(10), &mut || Ok(())).map_err(failed)
+    }
+}
+
+#[test]
+#[ignore = "started by other tests, as the process of their meter"]
+fn the_process_of_the_meter() {
+    let Ok(path) = std::env::var(RULES) else { return };
+    let fault = std::env::var("CSNBENCH_TEST_FAULT").unwrap();
+    let rules: RuleSet = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+    let socket = tap();
+    let (stopped, stop) = std::sync::mpsc::channel();
+    println!("\n1");
+    std::io::stdout().flush().unwrap();
+    std::thread::spawn(move || {
+        let _ = std::io::stdin().lock().lines().next();
+        let _ = stopped.send(());
+    });
+    if fault == "die" {
+        std::thread::sleep(Duration::from_millis(50));
+        std::process::exit(3);
+    }
+    let mut readout = Readout { classes: vec![Counts::default(); rules.classes.len()], ..Readout::default() };
+    let mut frame = [0u8; 2048];
+    while stop.try_recv().is_err() {
+        while let Some(n) = receive(&socket, &mut frame) {
+            let class = rules.classify(&csn::packet::parse(&frame[..n], None)).class;
+            readout.classes[class.index()].add(n as u64);
+            readout.received += 1;
+        }
+    }
+    if fault == "swap" {
+        readout.classes[0].packets += 1;
+        readout.classes[1].packets -= 1;
+    }
+    println!("{}", serde_json::to_string(&readout).unwrap());
+    std::io::stdout().flush().unwrap();
+    std::process::exit(0);
+}
+
+/// A packet socket on the meter's interface, with a timeout.
+fn tap() -> std::fs::File {
+    let protocol = (libc::ETH_P_ALL as u16).to_be();
+    // SAFETY: plain system calls on values that live through them.
+    unsafe {
+        let fd = libc::socket(libc::AF_PACKET, libc::SOCK_RAW | libc::SOCK_CLOEXEC, 0);
+        assert!(fd >= 0, "{}", std::io::Error::last_os_error());
+        let room: libc::c_int = 32 << 20;
+        let size = size_of::<libc::c_int>() as u32;
+        libc::setsockopt(fd, libc::SOL_SOCKET, libc::SO_RCVBUFFORCE, (&raw const room).cast(), size);
+        libc::setsockopt(fd, libc::SOL_SOCKET, libc::SO_RCVBUF, (&raw const room).cast(), size);
+        let wait = libc::timeval { tv_sec: 0, tv_usec: 20_000 };
+        let size = size_of::<libc::timeval>() as u32;
+        libc::setsockopt(fd, libc::SOL_SOCKET, libc::SO_RCVTIMEO, (&raw const wait).cast(), size);
+        let mut to: libc::sockaddr_ll = std::mem::zeroed();
+        to.sll_family = libc::AF_PACKET as u16;
+        to.sll_protocol = protocol;
+        let name = std::ffi::CString::new(METER_INTERFACE).unwrap();
+        to.sll_ifindex = libc::if_nametoindex(name.as_ptr()) as i32;
+        let size = size_of::<libc::sockaddr_ll>() as u32;
+        assert_eq!(libc::bind(fd, (&raw const to).cast(), size), 0, "{}", std::io::Error::last_os_error());
+        std::os::fd::FromRawFd::from_raw_fd(fd)
+    }
+}
+
+fn receive(socket: &std::fs::File, frame: &mut [u8]) -> Option<usize> {
+    // SAFETY: the buffer is valid for its length.
+    let n = unsafe { libc::recv(socket.as_raw_fd(), frame.as_mut_ptr().cast(), frame.len(), 0) };
+    usize::try_from(n).ok()
+}
+
+/// Ten classes of one port each.
+fn rules() -> RuleSet {
+    let mut rules = RuleSet::default();
+    let one = |field, n| (field, ValueSet::from_ranges([Range::numbers(n, n)]));
+    for number in 1..=10 {
+        rules.classes.push(Class { number, name: None, span: Span::default() });
+        let tests = vec![one(Field::Proto, 17), one(Field::DstPort, 2000 + u128::from(number))];
+        rules.rules.push(Rule { class: ClassId(number), tests, both: false, span: Span::default() });
+    }
+    rules
+}
+
+fn setting(rules: &RuleSet) -> Setting {
+    let mut targets: Vec<Target> = (1..=10).map(|n| Target::Class(ClassId(n))).collect();
+    targets.push(Target::Others(Miss::Near));
+    let share = 1.0 / targets.len() as f64;
+    let part = |target: Target| Component {
+        target,
+        share,
+        share_of: ShareOf::Packets,
+        traffic: Traffic::default(),
+        span: Span::default(),
+    };
+    Setting {
+        loaded: rules.first(6),
+        mix: TrafficMix { components: targets.into_iter().map(part).collect() },
+        rate: RateSpec::Fixed(Rate::Pps(11_000.0)),
+    }
+}
+
+/// Runs one trial of the meter with that fault; none where there can be no lab.
+fn trial(
+    fault: &str,
+    watch: &mut dyn FnMut() -> std::io::Result<()>,
+) -> Option<Result<Measured, TrialError>> {
+    let _one = ONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let lab = match Lab::create(&LabOptions { program: PROGRAM.into(), ..LabOptions::default() }) {
+        Ok(lab) => lab,
+        Err(e @ LabError::Refused { .. }) => {
+            println!("skipped: {e}");
+            return None;
+        }
+        Err(e) => panic!("{e}"),
+    };
+    let mut bench = LiveBench::new(lab, PROGRAM.into(), TABLE);
+    let folder = tempfile::tempdir().unwrap();
+    let options = if fault.is_empty() { vec![] } else { vec![("fault".into(), fault.into())] };
+    let spec = MeterSpec { name: "oracle".into(), options, span: Span::default() };
+    let rules = rules();
+    let task = Task {
+        spec: &spec,
+        rules: &rules,
+        loaded: 6,
+        setting: &setting(&rules),
+        time: Nanos::from_millis(500),
+        seed: 1,
+        folder: folder.path(),
+    };
+    Some(bench.trial(&task, watch))
+}
+
+#[test]
+fn a_trial_closes_its_ledger_and_counts_every_class() {
+    let Some(result) = trial("", &mut || Ok(())) else { return };
+    let measured = result.unwrap();
+    // noise of the machine may make it invalid, wrong counts may not
+    assert!(measured.trial.invalid.is_empty() || measured.noise, "{:?}", measured.trial.invalid);
+    let t = measured.trial;
+    assert_eq!((t.ledger.offered, t.ledger.counted, t.ledger.open()), (5500, 5500, 0), "{:?}", t.ledger);
+    // four classes are not loaded: their packets are others
+    let counted: Vec<u64> = t.classes.iter().map(|c| c.counted).collect();
+    assert_eq!(counted, [2500, 500, 500, 500, 500, 500, 500, 0, 0, 0, 0]);
+    assert!(t.classes.iter().all(|c| c.counted == c.expected()));
+    assert!((t.expected_comparisons - (21.0 + 5.0 * 6.0) / 11.0).abs() < 1e-9);
+    assert!(t.cpu.window > 500_000_000 && t.cpu.total > 0 && t.cpu.memory > 0, "{:?}", t.cpu);
+    assert_eq!((t.cpu.split.as_str(), t.cpu.user + t.cpu.system), ("sampled", t.cpu.total));
+}
+
+#[test]
+fn a_meter_that_counts_wrong_is_caught_by_class() {
+    let Some(result) = trial("swap", &mut || Ok(())) else { return };
+    let measured = result.unwrap();
+    assert!(!measured.noise);
+    assert_eq!(measured.trial.ledger.open(), 0);
+    let reasons = measured.trial.invalid.join("\n");
+    assert!(reasons.contains("class others: 2501 packets counted"), "{reasons}");
+    assert!(reasons.contains("class 1: 499 packets counted of 500"), "{reasons}");
+}
+
+#[test]
+fn a_meter_that_dies_makes_the_trial_invalid_and_no_more() {
+    let Some(result) = trial("die", &mut || Ok(())) else { return };
+    let measured = result.unwrap();
+    assert!(!measured.noise);
+    assert!(measured.trial.invalid[0].starts_with("the meter failed"), "{:?}", measured.trial.invalid);
+    assert_eq!(measured.trial.ledger.offered, 5500);
+}
+
+#[test]
+fn a_wish_to_stop_ends_a_trial_in_the_middle() {
+    let Some(result) = trial("", &mut || Err(std::io::ErrorKind::Interrupted.into())) else { return };
+    assert!(matches!(result, Err(TrialError::Interrupted)), "{result:?}");
+}
