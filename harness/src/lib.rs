@@ -7,6 +7,9 @@
 //! ```
 
 pub mod cpu;
+pub mod host;
 pub mod lab;
+pub mod progress;
+pub mod run;
 pub mod trial;
 pub mod worker;

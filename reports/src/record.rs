@@ -64,6 +64,8 @@ pub struct Run {
     pub seed: u64,
     /// Trials per point.
     pub repeat: u32,
+    /// Whether fewer and shorter trials were run than the scenario asks for.
+    pub quick: bool,
     /// The axes of the sweep, in order, with their values as text: `("rules", ["0", "10"])`.
     pub axes: Vec<(String, Vec<String>)>,
     /// How many trials are planned.
