@@ -1,31 +1,21 @@
-//! Whole trials on real packets, with a meter that these tests bring along: a packet socket and the oracle.
+//! A meter that these tests bring along: a packet socket and the oracle.
 
-use csn::experiment::Setting;
-use csn::mix::ShareOf;
-use csn::{
-    Class, ClassId, Component, Counts, Field, MeterSpec, Miss, Nanos, Range, Rate, RateSpec, Rule, RuleSet,
-    Span, Target, Traffic, TrafficMix, ValueSet,
-};
-use harness::lab::{Helper, Lab, LabError, LabOptions, METER_INTERFACE};
-use harness::trial::{Bench, LiveBench, Measured, Task, TrialError};
+use csn::{Counts, MeterSpec, RuleSet};
+use harness::lab::{Helper, METER_INTERFACE};
 use meters::{Admission, Job, Meter, MeterError, OptionDoc, Readout, Running};
 use std::io::{BufRead, Write};
 use std::os::fd::AsRawFd;
 use std::process::Command;
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-const PROGRAM: &str = env!("CARGO_BIN_EXE_csnbench");
 /// Tells the process of the meter what to do.
 const RULES: &str = "CSNBENCH_TEST_RULES";
 
-/// Trials share the machine's CPUs: one at a time.
-static ONE: Mutex<()> = Mutex::new(());
-
 /// Counts by the oracle, and can be made to go wrong.
-struct Oracle;
+pub struct Oracle;
 
-static TABLE: &[&dyn Meter] = &[&Oracle];
+/// The table of meters of these tests.
+pub static TABLE: &[&dyn Meter] = &[&Oracle];
 
 impl Meter for Oracle {
     fn name(&self) -> &'static str {
@@ -59,7 +49,7 @@ impl Meter for Oracle {
         std::fs::write(&rules, text).map_err(failed)?;
         let mut command = Command::new(std::env::current_exe().unwrap());
         command
-            .args(["--exact", "the_process_of_the_meter", "--ignored", "--nocapture", "-q"])
+            .args(["--exact", "oracle::the_process_of_the_meter", "--ignored", "--nocapture", "-q"])
             .env(RULES, &rules)
             .env("CSNBENCH_TEST_FAULT", job.spec.option("fault").unwrap_or(""));
         Helper::pipes(&mut command);
@@ -157,108 +147,4 @@ fn receive(socket: &std::fs::File, frame: &mut [u8]) -> Option<usize> {
     // SAFETY: the buffer is valid for its length.
     let n = unsafe { libc::recv(socket.as_raw_fd(), frame.as_mut_ptr().cast(), frame.len(), 0) };
     usize::try_from(n).ok()
-}
-
-/// Ten classes of one port each.
-fn rules() -> RuleSet {
-    let mut rules = RuleSet::default();
-    let one = |field, n| (field, ValueSet::from_ranges([Range::numbers(n, n)]));
-    for number in 1..=10 {
-        rules.classes.push(Class { number, name: None, span: Span::default() });
-        let tests = vec![one(Field::Proto, 17), one(Field::DstPort, 2000 + u128::from(number))];
-        rules.rules.push(Rule { class: ClassId(number), tests, both: false, span: Span::default() });
-    }
-    rules
-}
-
-fn setting(rules: &RuleSet) -> Setting {
-    let mut targets: Vec<Target> = (1..=10).map(|n| Target::Class(ClassId(n))).collect();
-    targets.push(Target::Others(Miss::Near));
-    let share = 1.0 / targets.len() as f64;
-    let part = |target: Target| Component {
-        target,
-        share,
-        share_of: ShareOf::Packets,
-        traffic: Traffic::default(),
-        span: Span::default(),
-    };
-    Setting {
-        loaded: rules.first(6),
-        mix: TrafficMix { components: targets.into_iter().map(part).collect() },
-        rate: RateSpec::Fixed(Rate::Pps(11_000.0)),
-    }
-}
-
-/// Runs one trial of the meter with that fault; none where there can be no lab.
-fn trial(
-    fault: &str,
-    watch: &mut dyn FnMut() -> std::io::Result<()>,
-) -> Option<Result<Measured, TrialError>> {
-    let _one = ONE.lock().unwrap_or_else(PoisonError::into_inner);
-    let lab = match Lab::create(&LabOptions { program: PROGRAM.into(), ..LabOptions::default() }) {
-        Ok(lab) => lab,
-        Err(e @ LabError::Refused { .. }) => {
-            println!("skipped: {e}");
-            return None;
-        }
-        Err(e) => panic!("{e}"),
-    };
-    let mut bench = LiveBench::new(lab, PROGRAM.into(), TABLE);
-    let folder = tempfile::tempdir().unwrap();
-    let options = if fault.is_empty() { vec![] } else { vec![("fault".into(), fault.into())] };
-    let spec = MeterSpec { name: "oracle".into(), options, span: Span::default() };
-    let rules = rules();
-    let task = Task {
-        spec: &spec,
-        rules: &rules,
-        loaded: 6,
-        setting: &setting(&rules),
-        time: Nanos::from_millis(500),
-        seed: 1,
-        folder: folder.path(),
-    };
-    Some(bench.trial(&task, watch))
-}
-
-#[test]
-fn a_trial_closes_its_ledger_and_counts_every_class() {
-    let Some(result) = trial("", &mut || Ok(())) else { return };
-    let measured = result.unwrap();
-    // noise of the machine may make it invalid, wrong counts may not
-    assert!(measured.trial.invalid.is_empty() || measured.noise, "{:?}", measured.trial.invalid);
-    let t = measured.trial;
-    assert_eq!((t.ledger.offered, t.ledger.counted, t.ledger.open()), (5500, 5500, 0), "{:?}", t.ledger);
-    // four classes are not loaded: their packets are others
-    let counted: Vec<u64> = t.classes.iter().map(|c| c.counted).collect();
-    assert_eq!(counted, [2500, 500, 500, 500, 500, 500, 500, 0, 0, 0, 0]);
-    assert!(t.classes.iter().all(|c| c.counted == c.expected()));
-    assert!((t.expected_comparisons - (21.0 + 5.0 * 6.0) / 11.0).abs() < 1e-9);
-    assert!(t.cpu.window > 500_000_000 && t.cpu.total > 0 && t.cpu.memory > 0, "{:?}", t.cpu);
-    assert_eq!((t.cpu.split.as_str(), t.cpu.user + t.cpu.system), ("sampled", t.cpu.total));
-}
-
-#[test]
-fn a_meter_that_counts_wrong_is_caught_by_class() {
-    let Some(result) = trial("swap", &mut || Ok(())) else { return };
-    let measured = result.unwrap();
-    assert!(!measured.noise);
-    assert_eq!(measured.trial.ledger.open(), 0);
-    let reasons = measured.trial.invalid.join("\n");
-    assert!(reasons.contains("class others: 2501 packets counted"), "{reasons}");
-    assert!(reasons.contains("class 1: 499 packets counted of 500"), "{reasons}");
-}
-
-#[test]
-fn a_meter_that_dies_makes_the_trial_invalid_and_no_more() {
-    let Some(result) = trial("die", &mut || Ok(())) else { return };
-    let measured = result.unwrap();
-    assert!(!measured.noise);
-    assert!(measured.trial.invalid[0].starts_with("the meter failed"), "{:?}", measured.trial.invalid);
-    assert_eq!(measured.trial.ledger.offered, 5500);
-}
-
-#[test]
-fn a_wish_to_stop_ends_a_trial_in_the_middle() {
-    let Some(result) = trial("", &mut || Err(std::io::ErrorKind::Interrupted.into())) else { return };
-    assert!(matches!(result, Err(TrialError::Interrupted)), "{result:?}");
 }

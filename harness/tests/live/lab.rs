@@ -1,40 +1,16 @@
 //! The lab on this machine: what it makes, and that nothing of it stays, whatever ends it.
 
-use harness::lab::{
-    GENERATOR_INTERFACE, Helper, Lab, LabError, LabOptions, METER_INTERFACE, Namespaces, Place,
-};
+use super::{PROGRAM, alone, lab};
+use harness::lab::{GENERATOR_INTERFACE, Helper, METER_INTERFACE, Namespaces, Place};
 use meters::Launch;
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Names of namespaces belong to the process, so one lab at a time.
-static ONE: Mutex<()> = Mutex::new(());
 /// Tells the victim, which the tests start and kill, what to make.
 const VICTIM: &str = "CSNBENCH_TEST_VICTIM";
-
-fn alone() -> MutexGuard<'static, ()> {
-    ONE.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-fn options(namespaces: Namespaces) -> LabOptions {
-    LabOptions { program: env!("CARGO_BIN_EXE_csnbench").into(), namespaces, ..LabOptions::default() }
-}
-
-/// A lab, or none with the reason printed where the machine does not allow one.
-fn lab(namespaces: Namespaces) -> Option<Lab> {
-    match Lab::create(&options(namespaces)) {
-        Ok(lab) => Some(lab),
-        Err(e @ LabError::Refused { .. }) => {
-            println!("skipped: {e}");
-            None
-        }
-        Err(e) => panic!("{e}"),
-    }
-}
 
 /// The kinds of lab that can be tried here.
 fn kinds() -> Vec<Namespaces> {
@@ -60,19 +36,19 @@ fn sleeper(place: &Place) -> Child {
     place.spawn(command).unwrap()
 }
 
-fn network_of(pid: u32) -> String {
+pub fn network_of(pid: u32) -> String {
     fs::read_link(format!("/proc/{pid}/ns/net")).unwrap().display().to_string()
 }
 
 /// Whether any process lives in a network namespace.
-fn inhabited(network: &str) -> bool {
+pub fn inhabited(network: &str) -> bool {
     fs::read_dir("/proc")
         .unwrap()
         .flatten()
         .any(|p| fs::read_link(p.path().join("ns/net")).is_ok_and(|n| n.display().to_string() == network))
 }
 
-fn names_of(pid: u32) -> Vec<String> {
+pub fn names_of(pid: u32) -> Vec<String> {
     let prefix = format!("csnbench-{pid}-");
     let Ok(folder) = fs::read_dir("/run/netns") else { return vec![] };
     folder
@@ -82,7 +58,7 @@ fn names_of(pid: u32) -> Vec<String> {
         .collect()
 }
 
-fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
+pub fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
     let end = Instant::now() + Duration::from_secs(10);
     while !holds() {
         assert!(Instant::now() < end, "not within 10 s: {what}");
@@ -163,7 +139,7 @@ fn a_panic_takes_the_lab_with_it() {
 /// Starts the victim, and gives it, its meter process and that one's namespace.
 fn victim(kind: Namespaces) -> (Child, u32, String) {
     let mut child = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "the_victim_makes_a_lab_and_waits", "--ignored", "--nocapture"])
+        .args(["--exact", "lab::the_victim_makes_a_lab_and_waits", "--ignored", "--nocapture"])
         .env(VICTIM, format!("{kind:?}"))
         .stdout(Stdio::piped())
         .spawn()
@@ -238,7 +214,7 @@ fn the_next_lab_removes_what_a_killed_holder_left() {
 
 #[test]
 fn a_worker_that_nobody_talks_to_ends() {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_csnbench"));
+    let mut command = Command::new(PROGRAM);
     command.args(["worker", "generate"]);
     Helper::pipes(&mut command);
     let start = Instant::now();
