@@ -15,6 +15,7 @@
 
 pub mod ast;
 pub mod backends;
+pub mod cbpf;
 mod check;
 pub mod codes;
 pub mod diagnostic;

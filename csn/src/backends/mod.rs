@@ -5,9 +5,11 @@
 //! [`BACKENDS`].
 
 mod alternatives;
+mod bpf;
 mod rtfm;
 
 pub use alternatives::{Alternative, alternatives};
+pub use bpf::Bpf;
 pub use rtfm::Rtfm;
 
 use crate::ruleset::{ClassId, RuleSet};
@@ -28,7 +30,7 @@ pub trait Backend: Sync {
 }
 
 /// Every back end.
-pub static BACKENDS: &[&dyn Backend] = &[&Rtfm];
+pub static BACKENDS: &[&dyn Backend] = &[&Rtfm, &Bpf];
 
 /// The back end of that name.
 pub fn by_name(name: &str) -> Option<&'static dyn Backend> {
@@ -92,6 +94,8 @@ pub enum Compiled {
     Text,
     /// A program for a packet matching engine.
     Rtfm(crate::rtfm::Program),
+    /// A program for a packet filter.
+    Bpf(Vec<crate::cbpf::Instruction>),
 }
 
 /// A rule that is not what it was.
