@@ -11,10 +11,10 @@ use crate::report::did_you_mean;
 use crate::suggest;
 use crate::units::{Layer, Nanos, Rate};
 
-/// Units of time in nanoseconds.
-const TIMES: &[(&str, f64)] = &[("ns", 1.0), ("us", 1e3), ("ms", 1e6), ("s", 1e9), ("min", 60e9)];
+/// Units of time in nanoseconds; in these tables the first is the one for examples.
+const TIMES: &[(&str, f64)] = &[("s", 1e9), ("ms", 1e6), ("us", 1e3), ("ns", 1.0), ("min", 60e9)];
 /// Units of packet rates, per second.
-const PACKETS: &[(&str, f64)] = &[("pps", 1.0), ("kpps", 1e3), ("Mpps", 1e6)];
+const PACKETS: &[(&str, f64)] = &[("kpps", 1e3), ("pps", 1.0), ("Mpps", 1e6)];
 /// Units of bit rates, per second.
 const BITS: &[(&str, f64)] = &[("bit/s", 1.0), ("kbit/s", 1e3), ("Mbit/s", 1e6), ("Gbit/s", 1e9)];
 /// Units of packet sizes.
@@ -86,7 +86,12 @@ impl Context<'_> {
                 span,
                 format!("{} has no unit", n.text),
                 format!("{what} is given in {}", names.join(", ")),
-                format!("write for example `{} {}`", n.text, names[0]),
+                format!(
+                    "write for example `{}{}{}`",
+                    n.text,
+                    if names[0] == "%" { "" } else { " " },
+                    names[0]
+                ),
             );
             return None;
         };
