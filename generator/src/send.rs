@@ -200,3 +200,110 @@ pub fn send(
 fn overdue(plan: &mut Plan, now: u64, due: &mut [u64]) -> u64 {
     std::iter::from_fn(|| Some(plan.schedule.take(now, due) as u64)).take_while(|n| *n > 0).sum()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::job::{Amount, Job};
+    use csn::mix::{Component, Miss, ShareOf, Target, Traffic};
+    use csn::{Class, ClassId, Field, Range, Rate, RateSpec, Rule, RuleSet, Span, TrafficMix};
+
+    /// Takes all but every third frame, notes how late each came, and may raise the stop.
+    struct Picky<'a> {
+        slots: Vec<Slot>,
+        seen: u64,
+        early: u64,
+        start: Instant,
+        stop_after: u64,
+        stop: &'a AtomicBool,
+    }
+
+    impl Transmitter for Picky<'_> {
+        fn name(&self) -> &'static str {
+            "picky"
+        }
+
+        fn prepare(&mut self, longest: usize) -> Result<(), TxError> {
+            self.slots = (0..MAX_BATCH).map(|_| Slot::alone(longest)).collect();
+            self.start = Instant::now();
+            Ok(())
+        }
+
+        fn transmit(&mut self, count: usize, fill: &mut dyn FnMut(&mut [Slot])) -> Result<Accepted, TxError> {
+            fill(&mut self.slots[..count]);
+            let mut accepted = Accepted::default();
+            for (i, slot) in self.slots[..count].iter().enumerate() {
+                self.early += u64::from(u128::from(slot.due.0) > self.start.elapsed().as_nanos());
+                if !self.seen.is_multiple_of(3) {
+                    accepted.add(i, 1);
+                }
+                self.seen += 1;
+            }
+            self.stop.fetch_or(self.seen >= self.stop_after, Ordering::Relaxed);
+            Ok(accepted)
+        }
+    }
+
+    fn job(rate: RateSpec, amount: Amount) -> Job {
+        let mut rules = RuleSet::default();
+        rules.classes.push(Class { number: 1, name: None, span: Span::default() });
+        let tests = vec![(Field::DstPort, Range::numbers(53, 53).into())];
+        rules.rules.push(Rule { class: ClassId(1), tests, both: false, span: Span::default() });
+        let part = |target| Component {
+            target,
+            share: 0.5,
+            share_of: ShareOf::Packets,
+            traffic: Traffic::default(),
+            span: Span::default(),
+        };
+        let components = vec![part(Target::Rule(0)), part(Target::Others(Miss::Near))];
+        Job { rules, mix: TrafficMix { components }, rate, amount, seed: 1, macs: [[2; 6]; 2] }
+    }
+
+    fn run(rate: RateSpec, amount: Amount, stop_after: u64) -> (Report, u64) {
+        let stop = AtomicBool::new(false);
+        let mut tx =
+            Picky { slots: vec![], seen: 0, early: 0, start: Instant::now(), stop_after, stop: &stop };
+        let mut plan = Plan::new(&job(rate, amount)).unwrap();
+        let report = send(&mut plan, &mut tx, Pace::Clock, &stop).unwrap();
+        (report, tx.early)
+    }
+
+    const PACED: RateSpec = RateSpec::Fixed(Rate::Pps(10_000.0));
+
+    #[test]
+    fn what_was_refused_is_not_in_the_ledger_and_nothing_leaves_early() {
+        let (report, early) = run(PACED, Amount::Time(Nanos::from_millis(60)), u64::MAX);
+        assert_eq!((report.planned, report.refused, early), (600, 200, 0));
+        assert_eq!(report.ledger.total().packets, 400);
+        assert_eq!(report.ledger.total().bytes, 400 * 60);
+        // turns alternate, and every third is refused: both lose alike
+        assert_eq!((report.ledger.rules[0].packets, report.ledger.others.packets), (200, 200));
+        assert!(report.elapsed >= Nanos(59_900_000), "{}", report.elapsed);
+        assert!(report.lateness.max >= report.lateness.p50);
+    }
+
+    #[test]
+    fn a_stop_ends_the_load_and_what_was_due_is_planned() {
+        let (report, _) = run(PACED, Amount::Packets(1_000_000), 50);
+        let offered = report.ledger.total().packets + report.refused;
+        assert!((50..1_000).contains(&offered), "{offered}");
+        assert!(report.planned >= offered && report.planned < 1_000_000);
+    }
+
+    #[test]
+    fn the_highest_rate_is_full_batches_without_lateness() {
+        let (report, _) = run(RateSpec::Max, Amount::Packets(10_000), u64::MAX);
+        assert_eq!((report.planned, report.intended_pps), (10_000, None));
+        assert_eq!(report.lateness.share, 0.0);
+        let (report, _) = run(RateSpec::Max, Amount::Time(Nanos::from_millis(5)), u64::MAX);
+        assert!(report.planned > 1000 && report.elapsed >= Nanos::from_millis(4));
+    }
+
+    #[test]
+    fn a_load_without_end_is_refused() {
+        let mut plan = Plan::new(&job(RateSpec::Max, Amount::Time(Nanos(1)))).unwrap();
+        let result = send(&mut plan, &mut crate::tx::Null::new(), Pace::Virtual, &AtomicBool::new(false));
+        assert!(matches!(result, Err(SendError::Endless)));
+    }
+}

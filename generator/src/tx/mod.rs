@@ -215,3 +215,59 @@ fn open_capture(path: &str) -> Result<Box<dyn Transmitter>, TxError> {
         .map_err(|source| TxError::System { what: format!("{path} cannot be created"), source })?;
     Ok(Box::new(open_pcap(file)?))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashSet;
+
+    #[test]
+    fn names_are_unique_documented_and_found() {
+        let names: HashSet<_> = TABLE.iter().map(|e| e.name).collect();
+        assert_eq!(names.len(), TABLE.len());
+        for entry in TABLE {
+            assert!(!entry.doc.is_empty());
+            assert_eq!(by_name(entry.name).unwrap().doc, entry.doc);
+        }
+        assert!(by_name("pigeon").is_err());
+    }
+
+    #[test]
+    fn every_back_end_that_needs_no_interface_takes_a_batch() {
+        let folder = tempfile::tempdir().unwrap();
+        for entry in TABLE.iter().filter(|e| e.needs != Needs::Interface) {
+            let path = folder.path().join(entry.name);
+            let mut tx = (entry.open)(path.to_str().unwrap()).unwrap();
+            assert_eq!(tx.name(), entry.name);
+            tx.prepare(100).unwrap();
+            let accepted = tx.transmit(7, &mut |slots| {
+                assert_eq!(slots.len(), 7);
+                slots.iter_mut().for_each(|s| s.buffer(100).fill(1));
+            });
+            assert_eq!(accepted.unwrap(), Accepted::all(7));
+            tx.finish().unwrap();
+            drop(tx);
+            if entry.needs == Needs::File {
+                assert_eq!(std::fs::metadata(&path).unwrap().len(), 24 + 7 * 116);
+            }
+        }
+    }
+
+    #[test]
+    fn accepted_frames_are_counted_one_by_one() {
+        let mut some = Accepted::default();
+        some.add(0, 3);
+        some.add(5, 59);
+        assert_eq!(
+            (some.count(), some.contains(3), some.contains(4), some.contains(63)),
+            (62, false, false, true)
+        );
+        assert_eq!(Accepted::all(64).count(), 64);
+    }
+
+    #[test]
+    fn an_interface_that_is_not_there_is_named() {
+        let error = open_packet("nosuch0").err().unwrap();
+        assert!(error.to_string().contains("nosuch0"), "{error}");
+    }
+}
