@@ -192,6 +192,14 @@ pub enum MeterError {
         /// Why.
         reason: String,
     },
+    /// A file that it was given is in error.
+    #[error("{what} is in error:\n{reason}")]
+    Input {
+        /// The file or part.
+        what: String,
+        /// What is wrong, a line each.
+        reason: String,
+    },
     /// It did not start, become ready, or end as it should.
     #[error("{meter} failed: {reason}")]
     Failed {

@@ -1,2 +1,102 @@
-//! Built-in meters.
+//! Meters that are part of this program: each a process of its own, started as `csnbench meter NAME …`.
+//!
+//! To add one, write a module with an `impl Builtin` and put its line into [`BUILTINS`].
+
 pub mod rtfm;
+
+use crate::meter::{MeterError, OptionDoc, Readout};
+use csn::{MeterSpec, Nanos, RuleSet};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+/// A built-in meter.
+pub trait Builtin: Sync {
+    /// The name on the command line.
+    fn name(&self) -> &'static str;
+
+    /// One line on what it is.
+    fn summary(&self) -> &'static str;
+
+    /// The options that it takes, with their documentation.
+    fn options(&self) -> &'static [OptionDoc];
+
+    /// Meters until the source ends, the time is over, or it is told to stop; then reads itself out.
+    ///
+    /// # Errors
+    /// Rules or options in error, a source that can't be opened or fails.
+    fn run(&self, session: Session) -> Result<Readout, MeterError>;
+}
+
+/// Every built-in meter: one line each.
+pub static BUILTINS: &[&dyn Builtin] = &[&rtfm::Rtfm];
+
+/// The built-in meter of that name.
+pub fn find(name: &str) -> Option<&'static dyn Builtin> {
+    BUILTINS.iter().copied().find(|m| m.name() == name)
+}
+
+/// One run of a built-in meter.
+#[derive(Clone, Debug)]
+pub struct Session {
+    /// Where packets come from.
+    pub source: Source,
+    /// What is loaded.
+    pub rules: Rules,
+    /// The meter's name and options.
+    pub options: MeterSpec,
+    /// The text of a program that filters packets in front of the meter, as [`crate::prefilter`] writes it. It
+    /// takes the place of the one that the options ask for.
+    pub filter: Option<String>,
+    /// Where flow data are written, in the form of the rules' `FORMAT`; `-` is standard output.
+    pub flow_data: Option<PathBuf>,
+    /// Whether the readout lists every flow.
+    pub details: bool,
+    /// Whether another program leads: the session says `{"event":"ready"}` on standard output when it counts, ends at
+    /// a line `stop` or the end of standard input, and then says `{"event":"readout",…}`.
+    pub control: bool,
+    /// How long to meter at most.
+    pub time: Option<Nanos>,
+    /// Set from outside to end the session.
+    pub stop: Arc<AtomicBool>,
+}
+
+/// Where packets come from.
+#[derive(Clone, Debug)]
+pub enum Source {
+    /// A network interface, by its name.
+    Interface(String),
+    /// A capture file.
+    Capture(PathBuf),
+}
+
+/// What a meter loads.
+#[derive(Clone, Debug)]
+pub enum Rules {
+    /// Rules of the notation: the meter counts classes.
+    Csn {
+        /// All rules of the scenario.
+        ruleset: RuleSet,
+        /// How many of them, from the first, are loaded.
+        loaded: usize,
+    },
+    /// Rule sets in the meter's own language: the meter counts flows.
+    Texts(Vec<String>),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_is_complete() {
+        for m in BUILTINS {
+            assert_eq!(find(m.name()).map(|f| f.summary()), Some(m.summary()));
+            assert!(!m.summary().is_empty());
+            for (i, o) in m.options().iter().enumerate() {
+                assert!(!o.values.is_empty() && !o.doc.is_empty(), "{}", o.name);
+                assert!(m.options()[..i].iter().all(|other| other.name != o.name), "{} stands twice", o.name);
+            }
+        }
+    }
+}

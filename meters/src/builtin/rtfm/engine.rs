@@ -227,4 +227,4 @@ fn holds(operand: &Operand, slots: &Slots) -> bool {
 
 #[cfg(test)]
 #[path = "engine_tests.rs"]
-mod tests;
+pub(super) mod tests;

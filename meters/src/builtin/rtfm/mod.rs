@@ -1,6 +1,54 @@
-//! The built-in RTFM meter.
+//! The built-in RTFM meter: the packet matching engine of RFC 2722 over NeTraMet rule files or rules of the
+//! notation, a bidirectional flow table, capture from an interface or a file.
+//!
+//! ```text
+//! capture ─► slots ─► engine ─► table ─► readout, flow data
+//! receive    parse    match     flow table
+//! ```
 
-pub mod code;
-pub mod engine;
-pub mod pattern;
-pub mod slots;
+mod attributes;
+mod code;
+mod engine;
+mod flow_data;
+mod load;
+mod matching;
+mod options;
+mod pattern;
+mod readout;
+mod session;
+mod slots;
+mod table;
+mod timing;
+
+pub use engine::{Engine, Outcome};
+pub use load::{RuleFile, WHOLE, emit};
+pub use matching::{Matching, Totals};
+pub use options::{OPTIONS, Settings, error};
+pub use readout::Classes;
+pub use slots::Slots;
+pub use table::{Direction, FlowKey, FlowTable, Record, State};
+pub use timing::{Off, On, Probe};
+
+use super::{Builtin, Session};
+use crate::meter::{MeterError, OptionDoc, Readout};
+
+/// The meter `rtfm`.
+pub struct Rtfm;
+
+impl Builtin for Rtfm {
+    fn name(&self) -> &'static str {
+        "rtfm"
+    }
+
+    fn summary(&self) -> &'static str {
+        "RTFM meter (RFC 2722): NeTraMet rule sets run one rule after the other, bidirectional flows"
+    }
+
+    fn options(&self) -> &'static [OptionDoc] {
+        OPTIONS
+    }
+
+    fn run(&self, session: Session) -> Result<Readout, MeterError> {
+        session::run(&session)
+    }
+}

@@ -23,6 +23,10 @@ pub mod slot {
     pub const STOD: Slot = 1;
     /// The first of the six computed attributes, in the order of their numbers.
     pub const COMPUTED: Slot = 2;
+    /// The low octet of a class of the notation.
+    pub const FLOW_CLASS: Slot = COMPUTED + 2;
+    /// The high octet.
+    pub const FLOW_KIND: Slot = COMPUTED + 5;
     /// Interface on the source side.
     pub const SOURCE_INTERFACE: Slot = 8;
     /// Interface on the destination side.

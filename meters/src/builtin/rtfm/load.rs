@@ -1,0 +1,133 @@
+//! From what a session is given to what the meter runs.
+
+use super::engine::Engine;
+use super::options::{Settings, error};
+use super::readout::Classes;
+use crate::builtin::{Rules, Session, Source};
+use crate::meter::MeterError;
+use crate::prefilter::{Prefilter, compile};
+use csn::backends::{Compiled, Options, by_name};
+use csn::rtfm::Program;
+use csn::{MeterSpec, RuleSet};
+
+/// Octets that are kept of a packet where nothing less is asked for: all.
+pub const WHOLE: u32 = 262_144;
+
+/// What a session runs.
+pub struct Loaded {
+    /// The rule sets.
+    pub programs: Vec<Program>,
+    /// The same, each in its engine.
+    pub engines: Vec<Engine>,
+    /// Labels of the classes.
+    pub classes: Classes,
+    /// The filter in front.
+    pub filter: Option<Prefilter>,
+}
+
+/// Loads the rules of a session.
+///
+/// # Errors
+/// Whatever is wrong with the rules or the filter.
+pub fn load(session: &Session, settings: &Settings) -> Result<Loaded, MeterError> {
+    let spec = &session.options;
+    let (programs, classes) = match &session.rules {
+        Rules::Csn { ruleset, loaded } => {
+            let emitted = emit(spec, ruleset, *loaded)?;
+            (vec![emitted.program], Classes { count: ruleset.classes.len(), labels: emitted.labels })
+        }
+        Rules::Texts(texts) => (parse(spec, texts)?, Classes::default()),
+    };
+    let engines = programs
+        .iter()
+        .map(|p| {
+            Engine::new(p).map_err(|faults| wrong(spec, p.set, faults.iter().map(|f| (f.rule, &f.message))))
+        })
+        .collect::<Result<_, _>>()?;
+    Ok(Loaded { programs, engines, classes, filter: filter(session, settings)? })
+}
+
+/// A rule set of the notation in the meter's language.
+pub struct RuleFile {
+    /// The text.
+    pub text: String,
+    /// The program.
+    pub program: Program,
+    /// What the meter's labels mean.
+    pub labels: Vec<(String, csn::ClassId)>,
+}
+
+/// Translates the first `loaded` rules.
+///
+/// # Errors
+/// The first rule that the meter can't express.
+pub fn emit(spec: &MeterSpec, rules: &RuleSet, loaded: usize) -> Result<RuleFile, MeterError> {
+    let failed = |reason: &str| MeterError::Failed { meter: spec.name.clone(), reason: reason.into() };
+    let backend = by_name("rtfm").ok_or_else(|| failed("there is no back end `rtfm`"))?;
+    let made = backend.emit(&rules.first(loaded), &Options::default());
+    if let Some(loss) = made.losses.first() {
+        let reason = loss.reason.clone();
+        return Err(MeterError::Loss { meter: spec.name.clone(), rule: loss.rule + 1, reason });
+    }
+    match made.program {
+        Compiled::Rtfm(program) => Ok(RuleFile { text: made.artefact, program, labels: made.labels }),
+        _ => Err(failed("the back end `rtfm` made no program")),
+    }
+}
+
+fn parse(spec: &MeterSpec, texts: &[String]) -> Result<Vec<Program>, MeterError> {
+    let mut programs: Vec<Program> = Vec::new();
+    for (n, text) in (1..).zip(texts) {
+        let program = Program::parse(text).map_err(|errors| MeterError::Input {
+            what: format!("rule file {n}"),
+            reason: errors.iter().map(|e| e.to_string()).collect::<Vec<_>>().join("\n"),
+        })?;
+        if programs.iter().any(|p| p.set == program.set) {
+            let reason =
+                format!("there is a rule set {} already: give each its own number, as `SET 2`", program.set);
+            return Err(MeterError::Input { what: format!("rule file {n}"), reason });
+        }
+        programs.push(program);
+    }
+    if programs.is_empty() {
+        let reason = "there are none: name a file".into();
+        return Err(MeterError::Input { what: format!("the rules of {}", spec.name), reason });
+    }
+    Ok(programs)
+}
+
+fn wrong<'a>(spec: &MeterSpec, set: u32, faults: impl Iterator<Item = (u32, &'a String)>) -> MeterError {
+    let lines: Vec<_> = faults.map(|(rule, message)| format!("rule {rule}: {message}")).collect();
+    MeterError::Input { what: format!("rule set {set} for {}", spec.name), reason: lines.join("\n") }
+}
+
+/// The filter of a session: the one that it was handed, else what the options ask for.
+fn filter(session: &Session, settings: &Settings) -> Result<Option<Prefilter>, MeterError> {
+    let spec = &session.options;
+    if let Some(text) = &session.filter {
+        let wrong = |e: crate::prefilter::TextError| MeterError::Input {
+            what: "the filter program".into(),
+            reason: e.to_string(),
+        };
+        return Prefilter::parse(text).map(Some).map_err(wrong);
+    }
+    let accept = settings.snaplen.unwrap_or(WHOLE);
+    let live = matches!(session.source, Source::Interface(_));
+    match (settings.prefilter, &session.rules) {
+        (Some(filter), Rules::Csn { ruleset, loaded }) => {
+            compile(&spec.name, filter, ruleset, *loaded, accept, live).map(Some)
+        }
+        (Some(_), Rules::Texts(_)) => {
+            let reason = "a filter is made from rules of the notation, and these are rule files".into();
+            Err(error(spec, "prefilter", reason, "give the rules as CSN, or a filter program with --filter"))
+        }
+        (None, _) if settings.snaplen.is_some() => {
+            let failed = |e: csn::cbpf::Invalid| MeterError::Failed {
+                meter: spec.name.clone(),
+                reason: e.to_string(),
+            };
+            Prefilter::accept_all(accept).map(Some).map_err(failed)
+        }
+        (None, _) => Ok(None),
+    }
+}
