@@ -1,0 +1,12 @@
+//! Statistics for few trials on a noisy machine: medians with intervals, straight lines, correlations.
+//!
+//! Nothing here assumes a distribution. Everything random comes from a seed, so that the same records always give
+//! the same report.
+
+mod correlation;
+mod estimate;
+mod line;
+
+pub use correlation::{pearson, spearman};
+pub use estimate::{Estimate, Estimator, median};
+pub use line::Line;
