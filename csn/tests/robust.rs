@@ -208,6 +208,13 @@ proptest! {
     }
 }
 
+/// Found by the properties above.
+#[test]
+fn a_unit_does_not_run_into_what_follows() {
+    let text = "set: class = 1; addrule: tcpflags = 5 s / x;";
+    assert_eq!(csn::format(text).unwrap_err()[0].code, "E001");
+}
+
 #[test]
 fn names_that_hold_names_twice_end() {
     let mut text = String::from("set: class = 1; addrule: dstport = each n0; addrule: dstport = n0;");

@@ -80,7 +80,7 @@ fn expr(r: &mut Reader<'_>, base: usize, pair: Pair<'_, Rule>) -> Expr {
         }
         Rule::colons => literal::colons(r, span, pair.as_str()),
         Rule::dotted => literal::dotted(r, span, pair.as_str()),
-        Rule::number => number(r, base, pair),
+        Rule::number | Rule::measured => number(r, base, pair),
         _ => ExprKind::Invalid,
     };
     Expr { kind, span }
