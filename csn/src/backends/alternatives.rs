@@ -24,6 +24,31 @@ impl Alternative {
     }
 }
 
+impl Alternative {
+    /// What is left of it for packets of that IP version; none where it cannot match them.
+    pub fn for_ip(&self, family: u8) -> Option<Self> {
+        let mut out = self.clone();
+        for (field, set) in &mut out.tests {
+            if *field == Field::FlowLabel && family == 4 {
+                return None;
+            }
+            if field.is_address() {
+                let of_family = set.ranges().iter().filter(|r| r.lo.family == family).copied();
+                *set = ValueSet::from_ranges(of_family);
+                if set.is_empty() {
+                    return None;
+                }
+            }
+        }
+        Some(out)
+    }
+
+    /// The same for packets without an IP header.
+    pub fn for_link(&self) -> Option<Self> {
+        self.tests.iter().all(|(f, _)| *f < Field::SrcIp).then(|| self.clone())
+    }
+}
+
 /// The rules in order, each with its reply direction behind it where it matches `both`. What can match nothing,
 /// because a set is empty, is left out.
 pub fn alternatives(rules: &RuleSet) -> Vec<Alternative> {

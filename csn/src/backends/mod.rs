@@ -7,10 +7,12 @@
 mod alternatives;
 mod bpf;
 mod rtfm;
+mod tcpdump;
 
 pub use alternatives::{Alternative, alternatives};
 pub use bpf::Bpf;
 pub use rtfm::Rtfm;
+pub use tcpdump::Tcpdump;
 
 use crate::ruleset::{ClassId, RuleSet};
 
@@ -30,7 +32,7 @@ pub trait Backend: Sync {
 }
 
 /// Every back end.
-pub static BACKENDS: &[&dyn Backend] = &[&Rtfm, &Bpf];
+pub static BACKENDS: &[&dyn Backend] = &[&Rtfm, &Bpf, &Tcpdump];
 
 /// The back end of that name.
 pub fn by_name(name: &str) -> Option<&'static dyn Backend> {

@@ -78,7 +78,7 @@ const POOLS: &[&[Field]] = &[
 
 fn small_sets() -> impl Iterator<Item = (RuleSet, Vec<Key>)> {
     let mut random = Random::new(3);
-    (0..220).map(move |i| {
+    (0..110).map(move |i| {
         let count = 1 + random.below(7);
         let mut rules = rule_set(&mut random, count, POOLS[i % POOLS.len()]);
         rules.rules.iter_mut().for_each(|r| r.both = random.chance(20));
@@ -112,7 +112,7 @@ fn reach_is_exact() {
         let others = keys.iter().any(|k| rules.classify(k).rule.is_none());
         assert_eq!(matches!(geometry.others(), Reach::Reachable(_)), others, "{rules:?}");
     }
-    assert!(covered > 5, "{covered} rules were covered by several together");
+    assert!(covered > 3, "{covered} rules were covered by several together");
 }
 
 #[test]

@@ -177,26 +177,14 @@ pub(super) fn widths(kind: Kind, field: Field) -> &'static [u32] {
 
 /// An alternative as packets of a kind see it; none where it cannot match them.
 fn fit(kind: Kind, alternative: &Alternative) -> Option<Alternative> {
-    let mut out = alternative.clone();
-    for (field, set) in &mut out.tests {
-        let known = match kind {
-            Kind::Stub => *field == Field::Interface,
-            Kind::Link => is_link(*field),
-            Kind::Four => *field != Field::FlowLabel,
-            Kind::Six | Kind::Ip => true,
-        };
-        if !known {
-            return None;
+    let out = match kind {
+        Kind::Stub => {
+            alternative.for_link().filter(|a| a.tests.iter().all(|(f, _)| *f == Field::Interface))?
         }
-        if field.is_address() {
-            let family = if kind == Kind::Four { 4 } else { 6 };
-            let of_family = set.ranges().iter().filter(|r| r.lo.family == family).copied();
-            *set = ValueSet::from_ranges(of_family);
-            if set.is_empty() {
-                return None;
-            }
-        }
-    }
+        Kind::Link => alternative.for_link()?,
+        Kind::Four => alternative.for_ip(4)?,
+        Kind::Six | Kind::Ip => alternative.for_ip(6)?,
+    };
     // where it came from makes no difference any more
     Some(Alternative { rule: 0, class: Default::default(), both: false, ..out })
 }

@@ -29,7 +29,7 @@ impl Backend for Rtfm {
     }
 
     fn example(&self) -> &'static str {
-        include_str!("examples/example.rtfm")
+        include_str!("../examples/example.rtfm")
     }
 
     fn emit(&self, rules: &RuleSet, options: &Options) -> Emitted {
@@ -308,69 +308,4 @@ fn columns() -> Vec<Column> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::backends::example_rules;
-    use crate::value::{Range, Value};
-
-    fn program(rules: &RuleSet) -> Program {
-        match Rtfm.emit(rules, &Options::default()).program {
-            Compiled::Rtfm(p) => p,
-            other => panic!("{other:?}"),
-        }
-    }
-
-    fn with_ports(ports: u32) -> RuleSet {
-        let mut rules = example_rules();
-        let like = rules.rules[0].clone();
-        rules.rules.clear();
-        for n in 0..ports {
-            let mut rule = like.clone();
-            rule.tests[3].1 = ValueSet::single(Value::number(2000 + u128::from(n)));
-            rules.rules.push(rule);
-        }
-        rules
-    }
-
-    #[test]
-    fn a_rule_more_is_one_step_more() {
-        let sizes: Vec<_> = [10, 20, 50].map(|n| program(&with_ports(n)).rules.len()).to_vec();
-        assert_eq!((sizes[1] - sizes[0], sizes[2] - sizes[1]), (10, 30));
-    }
-
-    #[test]
-    fn a_whole_domain_still_asks_for_the_field() {
-        for (field, set) in Field::ALL.map(|f| (f, f.domain())) {
-            assert!(patterns(field, &set).iter().all(|(_, _, mask, _)| *mask != 0), "{field}");
-        }
-        let v4 = ValueSet::from(Range::prefix(Value { family: 4, bits: 0 }, 0));
-        let p = patterns(Field::SrcIp, &v4);
-        assert_eq!(
-            p.iter().map(|p| (p.1, p.2, p.3)).collect::<Vec<_>>(),
-            [(4, 1 << 31, 0), (4, 1 << 31, 1 << 31)]
-        );
-    }
-
-    #[test]
-    fn programs_are_sound_and_survive_their_text() {
-        let mut rules = with_ports(300);
-        for (i, rule) in rules.rules.iter_mut().enumerate() {
-            rule.both = i % 3 == 0;
-            rule.class = ClassId(i as u32 + 1);
-            rules.classes.push(crate::ruleset::Class { number: i as u32 + 1, ..rules.classes[1].clone() });
-        }
-        let p = program(&rules);
-        assert_eq!(p.check(), vec![]);
-        assert_eq!(Program::parse(&p.to_string()), Ok(p.clone()));
-        assert!(p.rules.iter().any(|r| r.attribute == Attribute::FlowKind));
-    }
-
-    #[test]
-    fn classes_beyond_two_octets_are_a_loss() {
-        let mut rules = example_rules();
-        rules.rules[1].class = ClassId(70_000);
-        rules.classes.resize(70_001, rules.classes[1].clone());
-        let made = Rtfm.emit(&rules, &Options::default());
-        assert_eq!(made.losses.iter().map(|l| l.rule).collect::<Vec<_>>(), [1]);
-    }
-}
+mod tests;
