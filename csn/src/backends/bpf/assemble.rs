@@ -68,7 +68,8 @@ impl Assembler {
 
     /// The program. Works from the end to the start, so that all distances are known: a label too far away gets an
     /// island, a `ja` right behind the branch that needs it, which earlier branches then use too.
-    pub(super) fn finish(self) -> Vec<Instruction> {
+    pub(super) fn finish(mut self) -> Vec<Instruction> {
+        self.drop_reloads();
         // instructions from the end, and for each label how many follow from it on
         let mut out: Vec<Instruction> = Vec::with_capacity(self.items.len());
         let mut from_end = vec![usize::MAX; self.labels];
@@ -102,6 +103,37 @@ impl Assembler {
         }
         out.reverse();
         out
+    }
+}
+
+impl Assembler {
+    /// Drops loads of what has just been stored, where no other way leads to the load.
+    fn drop_reloads(&mut self) {
+        let mut ways = vec![0usize; self.labels];
+        for item in &self.items {
+            match item {
+                Item::Jump(to) => ways[to.0] += 1,
+                Item::Branch { jt, jf, .. } => [jt, jf].into_iter().for_each(|l| ways[l.0] += 1),
+                Item::Plain(_) | Item::Place(_) => {}
+            }
+        }
+        // the word that A is a copy of, and the label that only the jump right in front of it leads to
+        let (mut held, mut jumped): (Option<u32>, Option<Label>) = (None, None);
+        self.items.retain(|item| {
+            match *item {
+                Item::Plain(i) if i.code == code::LD_MEM && held == Some(i.k) => return false,
+                Item::Jump(to) => jumped = Some(to).filter(|to| ways[to.0] == 1),
+                Item::Place(label) if jumped == Some(label) || ways[label.0] == 0 => {}
+                other => {
+                    jumped = None;
+                    held = match other {
+                        Item::Plain(i) if i.code == code::ST => Some(i.k),
+                        _ => None,
+                    };
+                }
+            }
+            true
+        });
     }
 }
 

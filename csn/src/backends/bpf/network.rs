@@ -101,8 +101,8 @@ pub(super) fn ipv4(asm: &mut Assembler, chain: &Chain, exits: &Exits) {
         asm.op(LD_H_IND, 20);
         asm.when(JSET_K, 0x1fff, away);
     }
-    asm.op(LD_B_IND, 23);
-    transport(asm, chain, exits, ICMP, |asm| {
+    let load_proto = |asm: &mut Assembler| asm.op(LD_B_IND, 23);
+    transport(asm, chain, exits, ICMP, load_proto, |asm| {
         asm.op(LD_B_IND, 14);
         asm.op(AND_K, 0xf);
         asm.op(LSH_K, 2);
@@ -165,7 +165,8 @@ pub(super) fn ipv6(asm: &mut Assembler, chain: &Chain, exits: &Exits) {
     if !chain.uses(&TRANSPORT) {
         return asm.jump(exits.chain);
     }
-    transport(asm, chain, exits, ICMPV6, |_| {});
+    // the last header's type is in A, and X is behind it
+    transport(asm, chain, exits, ICMPV6, |_| {}, |_| {});
 }
 
 /// Tests A, the protocol, where all alternatives do.
@@ -253,12 +254,14 @@ fn later_fragment(asm: &mut Assembler, chain: &Chain, exits: &Exits) {
     asm.jump(away);
 }
 
-/// Ports, flags, ICMP type and code; the protocol is in A. `to_header` lets X point to the transport header, less 14.
+/// Ports, flags, ICMP type and code. `load_proto` loads the protocol into A, `to_header` lets X point to the transport
+/// header, less 14.
 fn transport(
     asm: &mut Assembler,
     chain: &Chain,
     exits: &Exits,
     icmp: u8,
+    load_proto: impl Fn(&mut Assembler),
     to_header: impl Fn(&mut Assembler),
 ) {
     let (away, _) = exits.without(chain, &TRANSPORT);
@@ -285,6 +288,7 @@ fn transport(
     match ways.as_slice() {
         [(p, way)] if settled(*p) => asm.jump(*way),
         _ => {
+            load_proto(asm);
             for (p, way) in &ways {
                 asm.when(JEQ_K, u32::from(*p), *way);
             }
