@@ -72,8 +72,14 @@ fn frames(c: &mut Criterion) {
 
 fn plans(c: &mut Criterion) {
     let size = Size::Fixed { bytes: 60, layer: Layer::Frame };
-    let job = job(100, 100, size, Payload::Zero, Order::Round);
-    c.bench_function("plan of 100 classes, 10,100 flows", |b| b.iter(|| Plan::new(black_box(&job)).is_ok()));
+    let mut group = c.benchmark_group("plan");
+    group.sample_size(10);
+    for (classes, flows) in [(100, 100), (2000, 1)] {
+        let job = job(classes, flows, size.clone(), Payload::Zero, Order::Round);
+        let name = format!("{classes} classes of {flows} flows, and others");
+        group.bench_function(name, |b| b.iter(|| Plan::new(black_box(&job)).is_ok()));
+    }
+    group.finish();
 }
 
 criterion_group!(benches, frames, plans);

@@ -99,18 +99,22 @@ pub fn arrivals(arrival: &Arrival, pps: f64) -> Option<Box<dyn Distribution>> {
     })
 }
 
+/// Numbers per block: enough to make a virtual call cheap, few enough for the blocks of many components to stay in
+/// the cache.
+const BLOCK: usize = 32;
+
 /// A distribution read in blocks, so that there is one virtual call for many numbers.
 pub struct Blocks {
     source: Box<dyn Distribution>,
     rng: Rng,
-    block: Box<[u64; 256]>,
+    block: [u64; BLOCK],
     at: usize,
 }
 
 impl Blocks {
     /// Reads `source` with randomness of its own.
     pub fn new(source: Box<dyn Distribution>, rng: Rng) -> Self {
-        Self { source, rng, block: Box::new([0; 256]), at: 256 }
+        Self { source, rng, block: [0; BLOCK], at: BLOCK }
     }
 
     /// The next number.

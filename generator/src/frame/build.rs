@@ -145,6 +145,11 @@ fn write_transport(shape: &Shape, key: &Key, b: &mut [u8]) {
             let mut icmp = MutableIcmpPacket::new(b).expect(ROOM);
             icmp.set_icmp_type(IcmpType(bits(key, Field::IcmpType) as u8));
             icmp.set_icmp_code(IcmpCode(bits(key, Field::IcmpCode) as u8));
+            // an identifier: the checksum of nothing but zeros could not be followed incrementally (RFC 1624
+            // section 3)
+            if b[..2] == [0, 0] {
+                b[5] = 1;
+            }
         }
         Transport::Sctp | Transport::UdpLite | Transport::Dccp => {
             b[0..2].copy_from_slice(&src.to_be_bytes());

@@ -11,11 +11,11 @@ use csn::{Key, Layer};
 /// The room for headers: a tag, a label, IPv6 with a fragment header and TCP are 90 octets.
 pub const HEAD: usize = 96;
 
-/// Payload bytes that the flows of a component share, and sums over them.
+/// Payload bytes that flows share, and sums over them.
 pub struct Payloads {
     bytes: Vec<u8>,
-    /// Sum of the 16-bit words before each even offset.
-    sums: Vec<u64>,
+    /// The one's complement sum of the 16-bit words before each even offset.
+    sums: Vec<u16>,
 }
 
 impl Payloads {
@@ -25,7 +25,7 @@ impl Payloads {
         let mut sum = 0;
         let mut sums = vec![0];
         for word in bytes.chunks_exact(2) {
-            sum += u64::from(u16::from_be_bytes([word[0], word[1]]));
+            sum = fold(u64::from(sum) + u64::from(u16::from_be_bytes([word[0], word[1]])));
             sums.push(sum);
         }
         Self { bytes, sums }
@@ -38,7 +38,8 @@ impl Payloads {
     /// The folded one's complement sum of `len` bytes from `at`, which is even; an odd last byte is padded.
     #[inline]
     fn sum(&self, at: usize, len: usize) -> u16 {
-        let whole = self.sums[(at + len) / 2] - self.sums[at / 2];
+        // the difference of two such sums; zero may come out as 0xffff, which is zero too
+        let whole = u64::from(self.sums[(at + len) / 2]) + u64::from(!self.sums[at / 2]);
         let odd = if len % 2 == 1 { u64::from(self.bytes[at + len - 1]) << 8 } else { 0 };
         fold(whole + odd)
     }

@@ -99,6 +99,21 @@ fn checksums_are_right_by_the_receiver_s_arithmetic() {
 }
 
 #[test]
+fn an_echo_reply_of_zeros_can_change_its_size() {
+    let shape = *Shape::all().iter().find(|s| s.net == Net::V4 && s.transport == Transport::Icmp).unwrap();
+    let mut key = Key::new();
+    for field in [Field::SrcIp, Field::DstIp] {
+        key.set(field, Value::v4([192, 0, 2, 1].into()));
+    }
+    key.set_number(Field::Proto, 1);
+    let mut slot = Slot::alone(200);
+    let template = Template::new(&shape, &key, &Payloads::new(vec![0; 100]), 0, 10);
+    template.write(&Payloads::new(vec![0; 100]), 33, &mut slot);
+    assert_eq!(slot.frame(), build(&shape, &key, &[0; 33]));
+    assert_eq!(transport_sum(&shape, slot.frame()), 0xffff);
+}
+
+#[test]
 fn a_known_packet_comes_out_to_the_byte() {
     let hex = |bytes: &[u8]| bytes.iter().map(|b| format!("{b:02x}")).collect::<String>();
     let mut key = Key::new();

@@ -14,9 +14,48 @@ use csn::packet;
 use rand::Rng as _;
 use rand::RngExt;
 use std::collections::HashMap;
+use std::sync::Arc;
 
 /// Random payloads are cut from this many bytes, at an offset drawn per flow.
-const RANDOM_BYTES: usize = 1 << 16;
+const RANDOM_BYTES: usize = 1 << 14;
+
+/// Payload bytes, once for all components that have the same.
+pub struct Stores {
+    made: Vec<(Payload, Arc<Payloads>)>,
+    /// Octets of the longest payload.
+    longest: usize,
+}
+
+impl Stores {
+    /// Stores that are long enough for all these flows.
+    pub fn new<'a>(sketches: impl Iterator<Item = &'a Sketch>) -> Self {
+        let of = |s: &Sketch| {
+            let own = s.table.as_ref().map_or(0, |t| t.longest());
+            s.payloads.iter().map(|(n, _)| *n).max().unwrap_or(0).max(own)
+        };
+        Self { made: Vec::new(), longest: sketches.map(of).max().unwrap_or(0) }
+    }
+
+    fn get(&mut self, payload: &Payload, rng: &mut Rng) -> Arc<Payloads> {
+        if let Some((_, store)) = self.made.iter().find(|(p, _)| p == payload) {
+            return store.clone();
+        }
+        let bytes = match payload {
+            Payload::Pattern(pattern) if !pattern.is_empty() => {
+                pattern.iter().copied().cycle().take(self.longest).collect()
+            }
+            Payload::Zero | Payload::Pattern(_) => vec![0; self.longest],
+            Payload::Random => {
+                let mut bytes = vec![0; RANDOM_BYTES + self.longest];
+                rng.fill_bytes(&mut bytes);
+                bytes
+            }
+        };
+        let store = Arc::new(Payloads::new(bytes));
+        self.made.push((payload.clone(), store.clone()));
+        store
+    }
+}
 
 /// Builds the frames of a component.
 pub fn assemble(
@@ -24,15 +63,16 @@ pub fn assemble(
     sketches: Vec<Sketch>,
     (sizes, source): (&Sizes, Box<dyn Distribution>),
     rules: &Rules,
-    streams: &mut Streams,
+    (stores, streams): (&mut Stores, &mut Streams),
 ) -> Result<Part, PlanError> {
-    let most = |s: &Sketch| s.payloads.iter().map(|(n, _)| *n).chain(s.table.iter().flat_map(own)).max();
-    let longest = sketches.iter().filter_map(most).max().unwrap_or(0);
     let mut rng = streams.split();
-    let store = store(&component.traffic.payload, longest, &mut rng);
+    let store = stores.get(&component.traffic.payload, &mut rng);
     let varies = sketches.iter().any(|s| s.payloads.len() > 1);
-    let sizing =
-        if varies { Sizing::Drawn(Blocks::new(source, streams.split()), sizes.layer) } else { Sizing::Built };
+    let sizing = if varies {
+        Sizing::Drawn(Box::new(Blocks::new(source, streams.split())), sizes.layer)
+    } else {
+        Sizing::Built
+    };
     let mut part = Part {
         target: component.target,
         flows: Vec::with_capacity(sketches.len()),
@@ -46,32 +86,13 @@ pub fn assemble(
         kinds: Vec::new(),
     };
     let mut kinds = HashMap::new();
-    let mut slot = Slot::alone(longest + crate::frame::HEAD);
+    let mut slot = Slot::alone(stores.longest + crate::frame::HEAD);
     for sketch in sketches {
         let random = matches!(component.traffic.payload, Payload::Random);
         let payload_at = if random { rng.random_range(0..RANDOM_BYTES / 2) * 2 } else { 0 };
         add(&mut part, sketch, payload_at, &mut kinds, rules, &mut slot, component)?;
     }
     Ok(part)
-}
-
-fn own(table: &super::sizes::Table) -> Vec<usize> {
-    table.payloads().into_iter().map(|(n, _)| n).collect()
-}
-
-/// Payload bytes for packets of up to `longest` of them.
-fn store(payload: &Payload, longest: usize, rng: &mut Rng) -> Payloads {
-    Payloads::new(match payload {
-        Payload::Pattern(pattern) if !pattern.is_empty() => {
-            pattern.iter().copied().cycle().take(longest).collect()
-        }
-        Payload::Zero | Payload::Pattern(_) => vec![0; longest],
-        Payload::Random => {
-            let mut bytes = vec![0; RANDOM_BYTES + longest];
-            rng.fill_bytes(&mut bytes);
-            bytes
-        }
-    })
 }
 
 /// Adds a flow with its frames, which are held against the rules as they are.
@@ -93,11 +114,8 @@ fn add(
             part.tables.len() - 1
         }) as u32,
     };
-    let payloads = match part.tables.get(table as usize) {
-        Some(t) => t.payloads(),
-        None => sketch.payloads,
-    };
-    let built = payloads.first().map_or(0, |(n, _)| *n);
+    let own = part.tables.get(table as usize);
+    let built = own.map_or(sketch.payloads.first().map_or(0, |(n, _)| *n), |t| t.first());
     let first = part.templates.len();
     let reply = sketch.both.then(|| sketch.drawn.key.reversed());
     for key in std::iter::once(sketch.drawn.key).chain(reply) {
@@ -118,7 +136,8 @@ fn add(
     }
     part.flows.push(Flow { next: first as u32, turn: i32::from(sketch.both), table });
     let kind = *kinds.entry((shape.link(), shape.headers(), table)).or_insert_with(|| {
-        part.kinds.push((first, 0, payloads));
+        let own = part.tables.get(table as usize).map(|t| t.payloads());
+        part.kinds.push((first, 0, own.unwrap_or_else(|| sketch.payloads.to_vec())));
         part.kinds.len() - 1
     });
     part.kinds[kind].1 += 1;

@@ -5,11 +5,13 @@ use super::error::PlanError;
 use super::sizes::{Payloads, Sizes, Table};
 use super::targets::{Goal, Rules};
 use crate::dist::Rng;
+use crate::frame::Shape;
 use csn::mix::Component;
 use csn::{Field, Key};
 use std::collections::HashSet;
 use std::collections::hash_map::DefaultHasher;
 use std::hash::{Hash, Hasher};
+use std::rc::Rc;
 
 /// What flows are told apart by.
 pub const IDENTITY: [Field; 12] = [
@@ -59,8 +61,8 @@ pub struct Sketch {
     pub rule: Option<usize>,
     /// Whether packets go both ways.
     pub both: bool,
-    /// The component's sizes as payloads.
-    pub payloads: Payloads,
+    /// The component's sizes as payloads; shared by flows of one shape.
+    pub payloads: Rc<Payloads>,
     /// Sizes of its own, where a rule on the length asks for it.
     pub table: Option<Table>,
 }
@@ -76,6 +78,7 @@ pub fn sketch(
 ) -> Result<Vec<Sketch>, PlanError> {
     let mut goals = rules.goals(component, context)?;
     let mut out = Vec::with_capacity(count as usize);
+    let mut by_shape: Vec<(Shape, Rc<Payloads>)> = Vec::new();
     let (mut alike, mut resized) = (0, 0);
     let turns = goals.len();
     for i in 0..count as usize {
@@ -88,7 +91,14 @@ pub fn sketch(
         if goal.both {
             seen.insert(&drawn.key.reversed());
         }
-        let payloads = sizes.payloads(&drawn.shape, notes)?;
+        let payloads = match by_shape.iter().find(|(s, _)| *s == drawn.shape) {
+            Some((_, payloads)) => Rc::clone(payloads),
+            None => {
+                let payloads = Rc::new(sizes.payloads(&drawn.shape, notes)?);
+                by_shape.push((drawn.shape, payloads.clone()));
+                payloads
+            }
+        };
         let fitted = drawn.lengths.as_ref().and_then(|l| Table::new(&drawn.shape, &payloads, l));
         resized += usize::from(matches!(fitted, Some((_, true))));
         let table = fitted.map(|(t, _)| t);

@@ -27,6 +27,7 @@ use crate::dist::{self, Blocks, Rng};
 use crate::job::Job;
 use crate::tx::Slot;
 use aim::Context;
+use assemble::Stores;
 use csn::mix::{Arrival, Component, ShareOf, Target};
 use csn::{Layer, Nanos, RateSpec};
 use flows::Seen;
@@ -92,20 +93,20 @@ impl Plan {
         let mut keys = streams.split();
         let components: Vec<&Component> = job.mix.components.iter().filter(|c| c.share > 0.0).collect();
         let counts = flow_counts(&components, &rules);
-        let mut parts = Vec::with_capacity(components.len());
+        let mut drafts = Vec::with_capacity(components.len());
         for (component, count) in components.iter().zip(counts) {
             refuse_recordings(component)?;
             let (sizes, source) = Sizes::new(&component.traffic.size, component.span)?;
             let context = context(job, component, &rules, &sizes);
-            let sketches = flows::sketch(
-                &rules,
-                component,
-                count,
-                (&context, &sizes),
-                (&mut seen, &mut notes),
-                &mut keys,
-            )?;
-            parts.push(assemble::assemble(component, sketches, (&sizes, source), &rules, &mut streams)?);
+            let found = (&mut seen, &mut notes);
+            let sketches = flows::sketch(&rules, component, count, (&context, &sizes), found, &mut keys)?;
+            drafts.push((sizes, source, sketches));
+        }
+        let mut stores = Stores::new(drafts.iter().flat_map(|d| &d.2));
+        let mut parts = Vec::with_capacity(components.len());
+        for (component, (sizes, source, sketches)) in components.iter().zip(drafts) {
+            let payloads = (&mut stores, &mut streams);
+            parts.push(assemble::assemble(component, sketches, (&sizes, source), &rules, payloads)?);
         }
         if parts.is_empty() {
             return Err(PlanError::new(

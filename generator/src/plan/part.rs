@@ -7,6 +7,7 @@ use crate::tx::Slot;
 use csn::mix::Order;
 use csn::{Layer, Target};
 use rand::RngExt;
+use std::sync::Arc;
 
 /// A flow at work.
 pub struct Flow {
@@ -26,7 +27,7 @@ pub enum Sizing {
     /// Every packet is as its template was built.
     Built,
     /// Drawn for each packet.
-    Drawn(Blocks, Layer),
+    Drawn(Box<Blocks>, Layer),
 }
 
 /// A component at work.
@@ -44,7 +45,7 @@ pub struct Part {
     /// The frames of its flows.
     pub templates: Vec<Template>,
     /// What is in them.
-    pub store: Payloads,
+    pub store: Arc<Payloads>,
     /// The flow whose turn it is, in round order.
     pub turn: usize,
     /// Randomness of order and tables.

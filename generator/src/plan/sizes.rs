@@ -163,6 +163,16 @@ impl Table {
         self.payloads[i] as usize
     }
 
+    /// One of the payloads.
+    pub fn first(&self) -> usize {
+        self.payloads.first().map_or(0, |n| *n as usize)
+    }
+
+    /// The longest payload.
+    pub fn longest(&self) -> usize {
+        self.payloads.iter().copied().max().unwrap_or(0) as usize
+    }
+
     /// Every payload with its probability.
     pub fn payloads(&self) -> Payloads {
         let total = self.sums.last().copied().unwrap_or(1.0);
