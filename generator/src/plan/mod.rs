@@ -89,6 +89,9 @@ impl Plan {
         let mut streams = Streams::new(job.seed);
         let rules = Rules::new(&job.rules);
         let mut notes = Vec::new();
+        if job.rules.rules.iter().any(|r| r.test(csn::Field::Interface).is_some()) {
+            notes.push("rules that test the interface are taken to match none of these packets".into());
+        }
         let mut seen = Seen::default();
         let mut keys = streams.split();
         let components: Vec<&Component> = job.mix.components.iter().filter(|c| c.share > 0.0).collect();
