@@ -14,6 +14,11 @@ const PARTS: [(&str, Metric, Metric); 3] = [
 /// How much of the variance the theoretical curve must explain to be drawn.
 const WORTH_DRAWING: f64 = 0.5;
 
+/// More curves than these are shown without their single trials.
+const CROWDED: usize = 4;
+/// What the caption says of single trials.
+const TRIALS: &str = ", single trials faint beside them";
+
 /// The figures of a run, the most important first; none where no trial is valid.
 pub fn figures(summary: &Summary) -> Vec<Figure> {
     if summary.valid() == 0 {
@@ -67,8 +72,14 @@ fn parts(s: &Summary, series: usize, share: bool, name: String) -> Figure {
 
 /// One metric of all curves.
 fn together(s: &Summary, name: &str, metric: Metric, values: &str) -> Figure {
-    let curves = (0..s.series.len()).map(|i| curve(s, i, metric, s.series[i].label.clone(), i)).collect();
-    figure(s, name.into(), values, curves, caption(s), 0.0)
+    let mut curves: Vec<Curve> =
+        (0..s.series.len()).map(|i| curve(s, i, metric, s.series[i].label.clone(), i)).collect();
+    let mut caption = caption(s);
+    if curves.len() > CROWDED {
+        curves.iter_mut().flat_map(|c| &mut c.marks).for_each(|m| m.trials.clear());
+        caption = caption.replace(TRIALS, "");
+    }
+    figure(s, name.into(), values, curves, caption, 0.0)
 }
 
 /// User, system and total of points that have no order.
@@ -214,7 +225,7 @@ fn caption(s: &Summary) -> String {
     let coverage =
         s.points.iter().filter_map(|p| p.get(Metric::TotalNs)).map(|e| e.coverage).fold(1.0, f64::min);
     format!(
-        "Medians of {trials} valid trials, intervals of at least {} %, single trials faint beside them.",
+        "Medians of {trials} valid trials, intervals of at least {} %{TRIALS}.",
         (coverage * 1000.0).floor() / 10.0
     )
 }

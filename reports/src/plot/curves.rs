@@ -10,6 +10,9 @@ use plotters::prelude::*;
 /// Units of a figure.
 pub(super) const SIZE: (f64, f64) = (860.0, 530.0);
 
+/// Up to so many values of x each have their label, where there is room.
+const LABELLED: usize = 12;
+
 /// The room of the curves, and the scales in it.
 pub(super) struct Frame {
     left: f64,
@@ -27,7 +30,7 @@ impl Frame {
         let labels = curves.iter().map(|c| width(&c.label, size::LABEL, false)).fold(0.0, f64::max);
         let (left, right, top, bottom) = (62.0, SIZE.0 - 34.0 - labels, 92.0, SIZE.1 - 94.0);
         let all: Vec<f64> = curves.iter().flat_map(|c| &c.marks).map(Mark::reach).chain([reach]).collect();
-        let y_ticks = ticks(all.iter().copied().fold(0.0, f64::max), 6);
+        let y_ticks = ticks(all.iter().copied().fold(0.0, f64::max), 8);
         let top_value = y_ticks.last().copied().unwrap_or(1.0);
         let xs: Vec<f64> = xs.iter().map(|x| x.0).collect();
         Self {
@@ -80,12 +83,14 @@ fn axes<DB: DrawingBackend>(canvas: &Canvas<'_, DB>, f: &Frame, xs: &[(f64, Stri
     }
     canvas.line(&[(f.left, f.bottom), (f.right, f.bottom)], INK.to_rgba(), 1.2)?;
     let mut free_from = f64::NEG_INFINITY;
-    for (value, label) in xs {
+    // Many values get every n-th label rather than whichever has room.
+    let every = if xs.len() > LABELLED { xs.len().div_ceil(LABELLED) } else { 1 };
+    for (i, (value, label)) in xs.iter().enumerate() {
         let Some(x) = f.x.place(*value) else { continue };
         canvas.line(&[(x, f.bottom), (x, f.bottom + 5.0)], INK.to_rgba(), 1.2)?;
         let half = width(label, size::LABEL, false) / 2.0;
         // A label that would touch the one before is left out; its tick stays.
-        if x - half >= free_from {
+        if i % every == 0 && x - half >= free_from {
             canvas.text(label, (x, f.bottom + 16.0), (size::LABEL, false), INK, Hold::Middle)?;
             free_from = x + half + 6.0;
         }

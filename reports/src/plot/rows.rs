@@ -32,7 +32,7 @@ impl Frame {
         let widest = rows.iter().map(|r| width(r, size::LABEL, false)).fold(0.0, f64::max);
         let (left, right) = (26.0 + widest.min(SIZE.0 / 2.0), SIZE.0 - 40.0);
         let reach = curves.iter().flat_map(|c| &c.marks).map(Mark::reach).fold(0.0, f64::max);
-        let ticks = ticks(reach, 6);
+        let ticks = ticks(reach, 8);
         let values = Scale::linear((0.0, ticks.last().copied().unwrap_or(1.0)), (left, right));
         Self { left, right, bottom: TOP + ROW * rows.len() as f64, values, ticks }
     }

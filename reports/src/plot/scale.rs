@@ -81,7 +81,7 @@ mod tests {
         assert_eq!(ticks(1.0, 5).last(), Some(&1.0));
         for reach in [0.0003, 0.9, 7.0, 12.0, 49.0, 1234.0, f64::NAN, 0.0] {
             let t = ticks(reach, 5);
-            assert!(t.len() >= 2 && t.len() <= 8, "{reach}: {t:?}");
+            assert!(t.len() >= 2 && t.len() <= 7, "{reach}: {t:?}");
             assert!(reach.is_nan() || *t.last().unwrap() >= reach);
         }
     }

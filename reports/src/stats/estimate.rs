@@ -65,15 +65,46 @@ impl Estimator {
 
     /// Both ends of the percentile bootstrap interval of the median.
     fn bootstrap(&mut self, sorted: &[f64]) -> (f64, f64) {
-        let seed = self.seed;
-        let ranks = self.ranks.entry(sorted.len()).or_insert_with(|| resampled_ranks(sorted.len(), seed));
-        let mut medians: Vec<f64> =
-            ranks.iter().map(|&(i, j)| (sorted[i as usize] + sorted[j as usize]) / 2.0).collect();
-        medians.sort_by(f64::total_cmp);
-        let tail = (1.0 - COVERAGE) / 2.0;
-        let at = |share: f64| medians[(share * (medians.len() - 1) as f64).round() as usize];
-        (at(tail), at(1.0 - tail))
+        if sorted.first() == sorted.last() {
+            return (sorted[0], sorted[0]);
+        }
+        let resamples = self.resamples(sorted.len());
+        percentiles((0..resamples.len()).map(|r| resamples.median(sorted, r)).collect())
     }
+
+    /// The resamples of `n` values: the same for every `n` values.
+    pub fn resamples(&mut self, n: usize) -> Resamples<'_> {
+        let seed = self.seed;
+        Resamples(self.ranks.entry(n).or_insert_with(|| resampled_ranks(n, seed)))
+    }
+}
+
+/// Resamples with replacement, of which only the middle ranks are kept: all that a median depends on.
+#[derive(Clone, Copy, Debug)]
+pub struct Resamples<'a>(&'a [(u32, u32)]);
+
+impl Resamples<'_> {
+    /// How many there are.
+    #[expect(clippy::len_without_is_empty, reason = "there are always resamples")]
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// The median of the `r`-th resample of sorted values.
+    pub fn median(&self, sorted: &[f64], r: usize) -> f64 {
+        let (i, j) = self.0[r];
+        (sorted[i as usize] + sorted[j as usize]) / 2.0
+    }
+}
+
+/// The 2.5th and the 97.5th percentile of values, of which there must be some.
+pub fn percentiles(mut values: Vec<f64>) -> (f64, f64) {
+    let tail = (1.0 - COVERAGE) / 2.0;
+    let mut at = |share: f64| {
+        let k = (share * (values.len() - 1) as f64).round() as usize;
+        *values.select_nth_unstable_by(k, f64::total_cmp).1
+    };
+    (at(tail), at(1.0 - tail))
 }
 
 /// The two middle ranks of each resample of `n` values, drawn with replacement.

@@ -8,5 +8,5 @@ mod estimate;
 mod line;
 
 pub use correlation::{pearson, spearman};
-pub use estimate::{Estimate, Estimator, median};
+pub use estimate::{Estimate, Estimator, Resamples, median, percentiles};
 pub use line::Line;

@@ -2,7 +2,7 @@
 
 use super::{Metric, Point, Summary};
 use crate::record::Expect;
-use crate::text::plural;
+use crate::text::{count, plural};
 use serde::Serialize;
 
 /// What a run comes to. Exit codes are made of it.
@@ -181,7 +181,7 @@ pub(super) fn verdict(summary: &Summary) -> (Verdict, String) {
     if let Some(open) = s.expectations.iter().find(|e| e.state == State::Undecided) {
         return (Verdict::Invalid, format!("`{}` can't be decided: {}.", open.text, open.detail[0]));
     }
-    let trials = format!("{} of {} valid", s.valid(), plural(s.trials.len(), "trial"));
+    let trials = format!("{} of {} valid", count(s.valid() as u64), plural(s.trials.len(), "trial"));
     let because = match s.expectations.len() {
         0 => format!("{trials}; the scenario expects nothing."),
         _ => {

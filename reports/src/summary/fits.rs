@@ -1,7 +1,7 @@
 //! Straight lines through the medians: what a rule costs.
 
 use super::{Metric, Point, Summary};
-use crate::stats::{Line, median, spearman};
+use crate::stats::{Estimator, Line, percentiles, spearman};
 use rand_xoshiro::Xoshiro256PlusPlus;
 use rand_xoshiro::rand_core::{Rng, SeedableRng};
 use serde::Serialize;
@@ -48,7 +48,7 @@ impl Fit {
 }
 
 /// The fits of every curve, through the points at which the meter was not overloaded: user time against expected comparisons and against x, system time against x.
-pub(super) fn all(summary: &Summary) -> Vec<Fit> {
+pub(super) fn all(summary: &Summary, estimator: &mut Estimator) -> Vec<Fit> {
     let mut fits = Vec::new();
     let Some(axis) = &summary.axis else { return fits };
     for (i, series) in summary.series.iter().enumerate() {
@@ -60,12 +60,21 @@ pub(super) fn all(summary: &Summary) -> Vec<Fit> {
             (Metric::UserNs, on_axis()),
             (Metric::SystemNs, on_axis()),
         ];
-        fits.extend(wanted.into_iter().filter_map(|(m, a)| fit(i, m, a, &points, summary.run.seed)));
+        fits.extend(
+            wanted.into_iter().filter_map(|(m, a)| fit(i, m, a, &points, estimator, summary.run.seed)),
+        );
     }
     fits
 }
 
-fn fit(series: usize, metric: Metric, against: Against, points: &[&Point], seed: u64) -> Option<Fit> {
+fn fit(
+    series: usize,
+    metric: Metric,
+    against: Against,
+    points: &[&Point],
+    estimator: &mut Estimator,
+    seed: u64,
+) -> Option<Fit> {
     let samples: Vec<(f64, &[f64], f64)> = points
         .iter()
         .filter_map(|p| {
@@ -79,32 +88,36 @@ fn fit(series: usize, metric: Metric, against: Against, points: &[&Point], seed:
         .collect();
     let medians: Vec<(f64, f64)> = samples.iter().map(|(x, _, y)| (*x, *y)).collect();
     let line = Line::fit(&medians)?;
-    let slope = samples.iter().all(|(_, v, _)| v.len() >= VALUES).then(|| slopes(&samples, seed)).flatten();
+    let slope = samples
+        .iter()
+        .all(|(_, v, _)| v.len() >= VALUES)
+        .then(|| slopes(&samples, estimator, seed))
+        .flatten();
     Some(Fit { series, metric, against, line, slope, spearman: spearman(&medians), points: medians.len() })
 }
 
 /// The 95 % percentile interval of the slope when the trials of every point are drawn again, with replacement.
-fn slopes(samples: &[(f64, &[f64], f64)], seed: u64) -> Option<(f64, f64)> {
+fn slopes(samples: &[(f64, &[f64], f64)], estimator: &mut Estimator, seed: u64) -> Option<(f64, f64)> {
     let mut rng = Xoshiro256PlusPlus::seed_from_u64(seed);
-    let mut drawn = Vec::new();
-    let mut slopes: Vec<f64> = (0..RESAMPLES)
-        .filter_map(|_| {
-            let points: Vec<(f64, f64)> =
-                samples
-                    .iter()
-                    .filter_map(|(x, values, _)| {
-                        drawn.clear();
-                        drawn.extend(values.iter().map(|_| {
-                            values[((u64::from(rng.next_u32()) * values.len() as u64) >> 32) as usize]
-                        }));
-                        Some((*x, median(&drawn)?))
-                    })
-                    .collect();
+    // By point, then by resample: the estimator lends the resamples of one number of values at a time.
+    let drawn: Vec<(f64, Vec<f64>)> = samples
+        .iter()
+        .map(|(x, values, _)| {
+            let mut sorted = values.to_vec();
+            sorted.sort_by(f64::total_cmp);
+            let resamples = estimator.resamples(sorted.len());
+            // Points with as many values share their resamples; picking among them at random makes them independent.
+            let mut pick = || ((u64::from(rng.next_u32()) * resamples.len() as u64) >> 32) as usize;
+            (*x, (0..RESAMPLES).map(|_| resamples.median(&sorted, pick())).collect())
+        })
+        .collect();
+    let mut points = Vec::with_capacity(drawn.len());
+    let slopes: Vec<f64> = (0..RESAMPLES)
+        .filter_map(|r| {
+            points.clear();
+            points.extend(drawn.iter().map(|(x, medians)| (*x, medians[r])));
             Line::fit(&points).map(|l| l.b)
         })
         .collect();
-    slopes.sort_by(f64::total_cmp);
-    let at =
-        |share: f64| slopes.get((share * (slopes.len().checked_sub(1)?) as f64).round() as usize).copied();
-    Some((at(0.025)?, at(0.975)?))
+    (!slopes.is_empty()).then(|| percentiles(slopes))
 }

@@ -130,7 +130,7 @@ fn few(s: &Summary) -> Option<String> {
             "Some points have a single valid trial: their medians have no interval.".into()
         } else {
             format!(
-                "Some points have {}: the whole range of so few holds the median with {} only.",
+                "Some points have {}: the whole range of so few holds the true median with a probability of {} only.",
                 plural(least.values.len(), "valid trial"),
                 percent(least.coverage)
             )

@@ -86,7 +86,7 @@ impl Summary {
             series,
             points,
         };
-        summary.fits = fits::all(&summary);
+        summary.fits = fits::all(&summary, &mut estimator);
         summary.expectations = expectations::check(&summary);
         (summary.verdict, summary.because) = expectations::verdict(&summary);
         summary.limits = limits::all(&summary, stored);
