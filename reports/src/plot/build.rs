@@ -174,9 +174,10 @@ fn theoretical(s: &Summary, series: usize, metric: Metric) -> Option<(Curve, Str
     let unit = if metric.unit() == Unit::Share { "%" } else { "ns" };
     let sign = if line.a < 0.0 { "−" } else { "" };
     let text = format!(
-        "Dashed: {sign}{} {unit} + {} {unit} × expected comparisons, fitted to user; R² {}.",
+        "Dashed: {sign}{} {unit} + {} {unit} × expected comparisons, fitted to user{}; R² {}.",
         text::number(line.a.abs()),
         text::number(line.b),
+        if fitted.len() < points.len() { " where the meter is not overloaded" } else { "" },
         text::r_squared(line.r2)
     );
     Some((Curve { label: "theoretical".into(), colour: 0, model: true, marks }, text))
