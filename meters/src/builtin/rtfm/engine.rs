@@ -216,7 +216,16 @@ impl Engine {
 /// The test flag after an action: on, unless the opcode is one of the `Act` forms or `Return`.
 #[inline(always)]
 fn tests_next(opcode: Opcode) -> bool {
-    opcode as u8 % 2 == 0
+    !matches!(
+        opcode,
+        Opcode::Return
+            | Opcode::GosubAct
+            | Opcode::AssignAct
+            | Opcode::GotoAct
+            | Opcode::PushRuleToAct
+            | Opcode::PushPktToAct
+            | Opcode::PopToAct
+    )
 }
 
 /// Whether the whole test succeeds.
