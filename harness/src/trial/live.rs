@@ -112,7 +112,8 @@ impl LiveBench {
         watch: Watch<'_>,
     ) -> Result<Observed, TrialError> {
         let pids = running.pids();
-        let meter_cpu = self.lab.meter().cpu();
+        // what else runs on the meter's CPU is foreign, unless the generator has to
+        let meter_cpu = self.lab.meter().cpu().filter(|cpu| self.lab.generator().cpu() != Some(*cpu));
         let before = self.lab.counters()?;
         let opened = Sample::take(&pids, meter_cpu);
         let report = self.send(generator, task, watch)?;
@@ -200,13 +201,14 @@ fn assemble(task: &Task<'_>, admission: &Admission, observed: &Observed) -> Meas
             ledger: &ledger,
             classes: &classes,
             offered: &offered,
+            cpu: &observed.cpu,
             received: evidence.received(),
             design: evidence.filtered_by_design(),
         }),
     };
     let trial = record::Trial {
         expected_comparisons: evidence.expected_comparisons(),
-        warnings: validity::warn(&ledger, &offered),
+        warnings: validity::warn(&ledger, &offered, &observed.cpu),
         invalid: reasons.iter().map(ToString::to_string).collect(),
         offered,
         ledger,

@@ -10,11 +10,12 @@
 //! | the achieved rate is off | [`RATE_TOLERANCE`] of the intended |
 //! | too many packets are late | [`LATE_SHARE`] later than the generator's bound |
 //! | the sender stood still too often or too long | [`STALLS_PER_SECOND`], [`LONGEST_STALL`] |
+//! | other programs kept the meter's CPU busy | [`FOREIGN_LOAD`] of the window |
 //! | the meter failed | |
 //!
-//! Rate, lateness and stalls are the machine's noise: another trial may do better. The others are not.
+//! Rate, lateness, stalls and other programs are the machine's noise: another trial may do better. The others are not.
 
-use reports::record::{ClassCount, Ledger, Offered};
+use reports::record::{ClassCount, Cpu, Ledger, Offered};
 use std::fmt;
 
 /// The achieved rate may differ from the intended by this share.
@@ -25,6 +26,11 @@ pub const LATE_SHARE: f64 = 0.05;
 pub const STALLS_PER_SECOND: f64 = 20.0;
 /// No packet may be later than this, in nanoseconds: what is due after such a stall comes as one long burst.
 pub const LONGEST_STALL: u64 = 100_000_000;
+/// Other programs may take this share of the meter's CPU. The meter's own time is exact even so, but caches are
+/// shared: its cost per packet was seen to double.
+pub const FOREIGN_LOAD: f64 = 0.25;
+/// Above this share of the window, what disturbs a trial is worth a warning.
+const WORTH_TELLING: f64 = 0.05;
 
 /// Why a trial is not a result.
 #[derive(Clone, Debug, PartialEq)]
@@ -77,6 +83,11 @@ pub enum Reason {
         /// Largest lateness in nanoseconds.
         longest: u64,
     },
+    /// Other programs kept the meter's CPU busy.
+    Crowded {
+        /// Share of the window.
+        share: f64,
+    },
     /// The meter failed.
     Meter(String),
 }
@@ -84,7 +95,10 @@ pub enum Reason {
 impl Reason {
     /// Whether a noisy machine is to blame, so that another trial may do better.
     pub fn is_noise(&self) -> bool {
-        matches!(self, Reason::Rate { .. } | Reason::Late { .. } | Reason::Stalls { .. })
+        matches!(
+            self,
+            Reason::Rate { .. } | Reason::Late { .. } | Reason::Stalls { .. } | Reason::Crowded { .. }
+        )
     }
 }
 
@@ -142,6 +156,9 @@ impl fmt::Display for Reason {
                 "the sender stood still {count} times in {seconds:.1} s; the latest packet was {:.1} ms late",
                 *longest as f64 / 1e6
             ),
+            Reason::Crowded { share } => {
+                write!(f, "other programs took {:.0} % of the meter's CPU", share * 100.0)
+            }
             Reason::Meter(why) => write!(f, "the meter failed: {why}"),
         }
     }
@@ -155,6 +172,8 @@ pub struct Figures<'a> {
     pub classes: &'a [ClassCount],
     /// What the generator did.
     pub offered: &'a Offered,
+    /// What it cost.
+    pub cpu: &'a Cpu,
     /// Packets that the far interface received.
     pub received: u64,
     /// Packets that a filter takes away by design.
@@ -165,11 +184,20 @@ pub struct Figures<'a> {
 pub fn judge(figures: &Figures<'_>) -> Vec<Reason> {
     let mut reasons = accounting(figures);
     reasons.extend(sending(figures.offered));
+    let share = share_of_window(figures.cpu, figures.cpu.foreign);
+    if share > FOREIGN_LOAD {
+        reasons.push(Reason::Crowded { share });
+    }
     reasons
 }
 
+/// Part of the window.
+fn share_of_window(cpu: &Cpu, time: u64) -> f64 {
+    time as f64 / cpu.window.max(1) as f64
+}
+
 /// What a reader should know of a valid trial.
-pub fn warn(ledger: &Ledger, offered: &Offered) -> Vec<String> {
+pub fn warn(ledger: &Ledger, offered: &Offered, cpu: &Cpu) -> Vec<String> {
     let mut out = vec![];
     if ledger.lost() > 0 && offered.stalls > 0 {
         out.push(format!(
@@ -178,12 +206,22 @@ pub fn warn(ledger: &Ledger, offered: &Offered) -> Vec<String> {
             offered.stalls
         ));
     }
+    for (what, time) in [
+        ("other programs on the meter's CPU took", cpu.foreign.saturating_sub(cpu.softirq_meter_cpu)),
+        ("softirq work on the meter's CPU took", cpu.softirq_meter_cpu),
+        ("the hypervisor stole time worth", cpu.steal),
+    ] {
+        let share = share_of_window(cpu, time);
+        if share > WORTH_TELLING {
+            out.push(format!("{what} {:.0} % of one CPU", share * 100.0));
+        }
+    }
     out
 }
 
 /// Reasons in the counts.
 fn accounting(figures: &Figures<'_>) -> Vec<Reason> {
-    let Figures { ledger, classes, offered, received, design } = figures;
+    let Figures { ledger, classes, offered, received, design, .. } = figures;
     let mut reasons = vec![];
     if *received > offered.accepted {
         reasons.push(Reason::Foreign { accepted: offered.accepted, received: *received });
@@ -252,7 +290,7 @@ mod tests {
 
     fn reasons(ledger: &Ledger, classes: &[ClassCount], offered: &Offered) -> Vec<Reason> {
         let received = offered.accepted - ledger.interface;
-        judge(&Figures { ledger, classes, offered, received, design: 0 })
+        judge(&Figures { ledger, classes, offered, cpu: &Cpu::default(), received, design: 0 })
     }
 
     #[test]
@@ -289,6 +327,7 @@ mod tests {
             ledger: &ledger,
             classes: &classes,
             offered: &offered,
+            cpu: &Cpu::default(),
             received: 100,
             design: 0,
         });
@@ -301,7 +340,14 @@ mod tests {
         (ledger.filtered, ledger.interface, ledger.counted) = (35, 5, 60);
         (classes[0].filtered, classes[0].counted) = (40, 0);
         let judge = |ledger: &Ledger| {
-            judge(&Figures { ledger, classes: &classes, offered: &offered, received: 95, design: 40 })
+            judge(&Figures {
+                ledger,
+                classes: &classes,
+                offered: &offered,
+                cpu: &Cpu::default(),
+                received: 95,
+                design: 40,
+            })
         };
         assert_eq!(judge(&ledger), []);
         (ledger.filtered, ledger.ignored) = (34, 1);
@@ -324,9 +370,29 @@ mod tests {
     }
 
     #[test]
+    fn other_work_on_the_meter_s_cpu_is_told_and_too_much_of_it_is_noise() {
+        let (ledger, classes, offered) = good();
+        let judge = |cpu: &Cpu| {
+            judge(&Figures {
+                ledger: &ledger,
+                classes: &classes,
+                offered: &offered,
+                cpu,
+                received: 100,
+                design: 0,
+            })
+        };
+        let mut cpu = Cpu { window: 1000, foreign: 200, ..Cpu::default() };
+        assert_eq!(judge(&cpu), []);
+        assert_eq!(warn(&ledger, &offered, &cpu), ["other programs on the meter's CPU took 20 % of one CPU"]);
+        cpu.foreign = 300;
+        assert!(matches!(&judge(&cpu)[..], [r @ Reason::Crowded { .. }] if r.is_noise()));
+    }
+
+    #[test]
     fn loss_after_a_stall_is_pointed_out() {
         let (mut ledger, _, mut offered) = good();
         (ledger.socket, offered.stalls) = (3, 2);
-        assert_eq!(warn(&ledger, &offered).len(), 1);
+        assert_eq!(warn(&ledger, &offered, &Cpu::default()).len(), 1);
     }
 }
