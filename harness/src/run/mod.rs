@@ -17,6 +17,7 @@ pub mod sweep;
 pub use expect::Broken;
 pub use stop::Stop;
 
+use crate::host;
 use crate::lab::{Lab, LabError, LabOptions};
 use crate::trial::{Bench, LiveBench, TrialError};
 use csn::Scenario;
@@ -275,8 +276,11 @@ pub fn run_on(
 ) -> Result<Outcome, RunError> {
     let plan = Plan::of(scenario, options.quick, &options.meters)?;
     let (mut store, mut past) = open(options, observer)?;
+    // before a bench takes the machine in hand
+    let host = host::facts();
     let mut bench = make(observer)?;
-    let head = begin(&plan, scenario, options, bench.lab(), &mut store, &mut past)?;
+    let head = plan.head(scenario, options, bench.lab(), host);
+    begin(&head, options, &mut store, &mut past)?;
     let (rules, bench) = (&scenario.rules, &mut *bench);
     Sweep { plan: &plan, rules, head: &head, bench, store: &mut store, observer, stop }.run(past)
 }
@@ -298,26 +302,20 @@ fn open(options: &RunOptions, observer: &mut dyn Observer) -> Result<(Store, Pas
 
 /// Writes the head of a new run, or sees that the old one is the same.
 fn begin(
-    plan: &Plan,
-    scenario: &Scenario,
+    head: &record::Run,
     options: &RunOptions,
-    lab: &record::Lab,
     store: &mut Store,
     past: &mut Past,
-) -> Result<record::Run, RunError> {
-    let head = plan.head(scenario, options, lab);
+) -> Result<(), RunError> {
     match past.head.take() {
-        None => store.append(&Record::Run(Box::new(head.clone())))?,
-        Some(old) => {
-            if let Some(what) = difference(&old, &head) {
-                return Err(RunError::Differs { folder: options.out.clone(), what });
-            }
-            if !past.ended {
-                store.append(&sweep::resumed())?;
-            }
-        }
+        None => store.append(&Record::Run(Box::new(head.clone()))),
+        Some(old) => match difference(&old, head) {
+            Some(what) => Err(RunError::Differs { folder: options.out.clone(), what }),
+            // one that had come to its end has nothing to go on with, unless a meter is no longer missing
+            None if past.ended => Ok(()),
+            None => store.append(&Record::Resume { time: now(), host: head.host.clone() }),
+        },
     }
-    Ok(head)
 }
 
 /// What makes two runs incomparable, so that the one can't go on as the other.

@@ -1,7 +1,6 @@
 //! The points of a sweep as records name them, and the head of a run.
 
 use super::{RunError, RunOptions};
-use crate::host;
 use csn::experiment::Setting;
 use csn::{Axis, Nanos, Point, Rate, RateSpec, RuleSet, Scenario, Size};
 use reports::record;
@@ -78,7 +77,13 @@ impl Plan {
     }
 
     /// The head of the run's records.
-    pub fn head(&self, scenario: &Scenario, options: &RunOptions, lab: &record::Lab) -> record::Run {
+    pub fn head(
+        &self,
+        scenario: &Scenario,
+        options: &RunOptions,
+        lab: &record::Lab,
+        host: record::Host,
+    ) -> record::Run {
         let e = &scenario.experiment;
         record::Run {
             version: record::VERSION,
@@ -98,7 +103,7 @@ impl Plan {
             axes: self.axes(scenario),
             planned: self.trials(),
             classes: scenario.rules.classes.iter().map(csn::Class::label).collect(),
-            host: host::facts(),
+            host,
             lab: lab.clone(),
             expect: e
                 .expect

@@ -6,7 +6,6 @@ use super::plan::{Plan, PlannedPoint};
 use super::stop::Stop;
 use super::store::{Past, Store};
 use super::{Event, Observer, Outcome, RunError, Step};
-use crate::host;
 use crate::trial::{Bench, Measured, Task, TrialError};
 use csn::{MeterSpec, Nanos, RuleSet};
 use reports::record::{Record, Run, Skip, Trial};
@@ -15,6 +14,9 @@ use std::time::Instant;
 
 /// A trial that noise made invalid is repeated at the end this often.
 pub const RETRIES: u32 = 2;
+/// On a machine that is always noisy there is no end to that: all repetitions together are at most this part of
+/// the trials that are planned.
+const RETRY_BUDGET: f64 = 0.5;
 /// What a trial takes beside its sending, in seconds, until that is known better.
 const OVERHEAD: f64 = 0.7;
 /// The warm-up sends at most this long: what it warms is the machine, not the statistics.
@@ -47,6 +49,8 @@ struct State {
     versions: BTreeMap<u32, String>,
     queue: VecDeque<Slot>,
     retries: VecDeque<Slot>,
+    /// Repetitions that may still be asked for.
+    budget: u32,
     /// Trials that are invalid for other reasons than noise.
     unsound: u32,
     spent: f64,
@@ -83,6 +87,7 @@ impl Sweep<'_> {
         for skip in distinct(&state.skipped) {
             self.observer.event(&Event::Skipped(&skip));
         }
+        state.budget = (f64::from(self.plan.trials()) * RETRY_BUDGET).ceil() as u32;
         state.trials = past.trials;
         state.queue = interleaved(self.plan.points.len() as u32, self.plan.repeat, self.plan.seed)
             .into_iter()
@@ -249,8 +254,9 @@ impl State {
 
     /// Puts a trial that noise spoiled at the end once more; counts one that is wrong.
     fn after(&mut self, slot: Slot, noise: bool) {
-        if noise && !self.is_done(slot) {
+        if noise && !self.is_done(slot) && self.budget > 0 {
             self.retries.push_back(slot);
+            self.budget -= 1;
         } else if !noise && self.trials.last().is_some_and(|t| !t.invalid.is_empty()) {
             self.unsound += 1;
         }
@@ -323,9 +329,4 @@ impl Failure {
             Failure::Run(e) => Err(e),
         }
     }
-}
-
-/// Records that the run goes on, where it had begun.
-pub fn resumed() -> Record {
-    Record::Resume { time: super::now(), host: host::facts() }
 }

@@ -201,7 +201,6 @@ fn assemble(task: &Task<'_>, admission: &Admission, observed: &Observed) -> Meas
             ledger: &ledger,
             classes: &classes,
             offered: &offered,
-            cpu: &observed.cpu,
             received: evidence.received(),
             design: evidence.filtered_by_design(),
         }),

@@ -10,10 +10,11 @@
 //! | the achieved rate is off | [`RATE_TOLERANCE`] of the intended |
 //! | too many packets are late | [`LATE_SHARE`] later than the generator's bound |
 //! | the sender stood still too often or too long | [`STALLS_PER_SECOND`], [`LONGEST_STALL`] |
-//! | other programs kept the meter's CPU busy | [`FOREIGN_LOAD`] of the window |
 //! | the meter failed | |
 //!
-//! Rate, lateness, stalls and other programs are the machine's noise: another trial may do better. The others are not.
+//! Rate, lateness and stalls are the machine's noise: another trial may do better. The others are not. The bounds on
+//! lateness and stalls are wide, because a CPU time per packet hardly depends on them, while loss does: loss in a
+//! trial with stalls is pointed out.
 
 use reports::record::{ClassCount, Cpu, Ledger, Offered};
 use std::fmt;
@@ -21,14 +22,12 @@ use std::fmt;
 /// The achieved rate may differ from the intended by this share.
 pub const RATE_TOLERANCE: f64 = 0.01;
 /// At most this share of the packets may leave later than the generator's bound.
-pub const LATE_SHARE: f64 = 0.05;
-/// The sender may stand still for more than 1 ms this often per second: virtual machines do so a few times.
-pub const STALLS_PER_SECOND: f64 = 20.0;
+pub const LATE_SHARE: f64 = 0.25;
+/// The sender may stand still for more than 1 ms this often per second: virtual machines do so a few times, and
+/// more often than this it stands still a tenth of the time.
+pub const STALLS_PER_SECOND: f64 = 100.0;
 /// No packet may be later than this, in nanoseconds: what is due after such a stall comes as one long burst.
 pub const LONGEST_STALL: u64 = 100_000_000;
-/// Other programs may take this share of the meter's CPU. The meter's own time is exact even so, but caches are
-/// shared: its cost per packet was seen to double.
-pub const FOREIGN_LOAD: f64 = 0.25;
 /// Above this share of the window, what disturbs a trial is worth a warning.
 const WORTH_TELLING: f64 = 0.05;
 
@@ -83,11 +82,6 @@ pub enum Reason {
         /// Largest lateness in nanoseconds.
         longest: u64,
     },
-    /// Other programs kept the meter's CPU busy.
-    Crowded {
-        /// Share of the window.
-        share: f64,
-    },
     /// The meter failed.
     Meter(String),
 }
@@ -95,10 +89,7 @@ pub enum Reason {
 impl Reason {
     /// Whether a noisy machine is to blame, so that another trial may do better.
     pub fn is_noise(&self) -> bool {
-        matches!(
-            self,
-            Reason::Rate { .. } | Reason::Late { .. } | Reason::Stalls { .. } | Reason::Crowded { .. }
-        )
+        matches!(self, Reason::Rate { .. } | Reason::Late { .. } | Reason::Stalls { .. })
     }
 }
 
@@ -156,9 +147,6 @@ impl fmt::Display for Reason {
                 "the sender stood still {count} times in {seconds:.1} s; the latest packet was {:.1} ms late",
                 *longest as f64 / 1e6
             ),
-            Reason::Crowded { share } => {
-                write!(f, "other programs took {:.0} % of the meter's CPU", share * 100.0)
-            }
             Reason::Meter(why) => write!(f, "the meter failed: {why}"),
         }
     }
@@ -172,8 +160,6 @@ pub struct Figures<'a> {
     pub classes: &'a [ClassCount],
     /// What the generator did.
     pub offered: &'a Offered,
-    /// What it cost.
-    pub cpu: &'a Cpu,
     /// Packets that the far interface received.
     pub received: u64,
     /// Packets that a filter takes away by design.
@@ -184,10 +170,6 @@ pub struct Figures<'a> {
 pub fn judge(figures: &Figures<'_>) -> Vec<Reason> {
     let mut reasons = accounting(figures);
     reasons.extend(sending(figures.offered));
-    let share = share_of_window(figures.cpu, figures.cpu.foreign);
-    if share > FOREIGN_LOAD {
-        reasons.push(Reason::Crowded { share });
-    }
     reasons
 }
 
@@ -290,7 +272,7 @@ mod tests {
 
     fn reasons(ledger: &Ledger, classes: &[ClassCount], offered: &Offered) -> Vec<Reason> {
         let received = offered.accepted - ledger.interface;
-        judge(&Figures { ledger, classes, offered, cpu: &Cpu::default(), received, design: 0 })
+        judge(&Figures { ledger, classes, offered, received, design: 0 })
     }
 
     #[test]
@@ -327,7 +309,6 @@ mod tests {
             ledger: &ledger,
             classes: &classes,
             offered: &offered,
-            cpu: &Cpu::default(),
             received: 100,
             design: 0,
         });
@@ -340,14 +321,7 @@ mod tests {
         (ledger.filtered, ledger.interface, ledger.counted) = (35, 5, 60);
         (classes[0].filtered, classes[0].counted) = (40, 0);
         let judge = |ledger: &Ledger| {
-            judge(&Figures {
-                ledger,
-                classes: &classes,
-                offered: &offered,
-                cpu: &Cpu::default(),
-                received: 95,
-                design: 40,
-            })
+            judge(&Figures { ledger, classes: &classes, offered: &offered, received: 95, design: 40 })
         };
         assert_eq!(judge(&ledger), []);
         (ledger.filtered, ledger.ignored) = (34, 1);
@@ -358,7 +332,7 @@ mod tests {
     fn a_missed_rate_late_packets_and_stalls_are_noise() {
         let (ledger, classes, mut offered) = good();
         offered.achieved_pps = 985.0;
-        offered.late_share = 0.06;
+        offered.late_share = 0.3;
         offered.late_max = LONGEST_STALL + 1;
         let found = reasons(&ledger, &classes, &offered);
         assert_eq!(found.len(), 3);
@@ -370,23 +344,11 @@ mod tests {
     }
 
     #[test]
-    fn other_work_on_the_meter_s_cpu_is_told_and_too_much_of_it_is_noise() {
-        let (ledger, classes, offered) = good();
-        let judge = |cpu: &Cpu| {
-            judge(&Figures {
-                ledger: &ledger,
-                classes: &classes,
-                offered: &offered,
-                cpu,
-                received: 100,
-                design: 0,
-            })
-        };
-        let mut cpu = Cpu { window: 1000, foreign: 200, ..Cpu::default() };
-        assert_eq!(judge(&cpu), []);
-        assert_eq!(warn(&ledger, &offered, &cpu), ["other programs on the meter's CPU took 20 % of one CPU"]);
-        cpu.foreign = 300;
-        assert!(matches!(&judge(&cpu)[..], [r @ Reason::Crowded { .. }] if r.is_noise()));
+    fn other_work_on_the_meter_s_cpu_is_told() {
+        let (ledger, _, offered) = good();
+        let cpu = Cpu { window: 1000, foreign: 200, softirq_meter_cpu: 150, steal: 10, ..Cpu::default() };
+        let warnings = warn(&ledger, &offered, &cpu);
+        assert_eq!(warnings, ["softirq work on the meter's CPU took 15 % of one CPU"]);
     }
 
     #[test]
