@@ -8,26 +8,36 @@
 //! | a filter takes away other packets than it should | exact, less what was lost before it |
 //! | packets on the interface that the generator did not send | exact |
 //! | the achieved rate is off | [`RATE_TOLERANCE`] of the intended |
-//! | too many packets are late | [`LATE_SHARE`] later than the generator's bound |
-//! | the sender stood still too often or too long | [`STALLS_PER_SECOND`], [`LONGEST_STALL`] |
+//! | too many packets are late | [`Unevenness::late_share`] later than the generator's bound |
+//! | the sender stood still too often or too long | [`Unevenness::stalls_per_second`], [`Unevenness::longest`] |
 //! | the meter failed | |
 //!
-//! Rate, lateness and stalls are the machine's noise: another trial may do better. The others are not. The bounds on
-//! lateness and stalls are wide, because a CPU time per packet hardly depends on them, while loss does: loss in a
-//! trial with stalls is pointed out.
+//! Rate, lateness and stalls are the machine's noise: another trial may do better. The others are not. Lateness and
+//! stalls have two bounds. What is late comes in a burst, and a burst may be what was lost: a trial with loss must
+//! have been sent evenly ([`LOSSY`]). A CPU time per packet hardly depends on it ([`LOSSLESS`]).
 
 use reports::record::{ClassCount, Cpu, Ledger, Offered};
 use std::fmt;
 
 /// The achieved rate may differ from the intended by this share.
 pub const RATE_TOLERANCE: f64 = 0.01;
-/// At most this share of the packets may leave later than the generator's bound.
-pub const LATE_SHARE: f64 = 0.25;
-/// The sender may stand still for more than 1 ms this often per second: virtual machines do so a few times, and
-/// more often than this it stands still a tenth of the time.
-pub const STALLS_PER_SECOND: f64 = 100.0;
-/// No packet may be later than this, in nanoseconds: what is due after such a stall comes as one long burst.
-pub const LONGEST_STALL: u64 = 100_000_000;
+/// How unevenly a load may be sent.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Unevenness {
+    /// Share of packets that may leave later than the generator's bound.
+    pub late_share: f64,
+    /// How often per second the sender may stand still for more than 1 ms: virtual machines do so a few times.
+    pub stalls_per_second: f64,
+    /// Nanoseconds that a packet may be late.
+    pub longest: u64,
+}
+
+/// Bounds for a trial in which packets were lost.
+pub const LOSSY: Unevenness = Unevenness { late_share: 0.05, stalls_per_second: 20.0, longest: 20_000_000 };
+/// Bounds for a trial without loss.
+pub const LOSSLESS: Unevenness =
+    Unevenness { late_share: 0.5, stalls_per_second: 200.0, longest: 200_000_000 };
+
 /// Above this share of the window, what disturbs a trial is worth a warning.
 const WORTH_TELLING: f64 = 0.05;
 
@@ -169,7 +179,8 @@ pub struct Figures<'a> {
 /// Every reason why the trial is not a result; none for a valid one.
 pub fn judge(figures: &Figures<'_>) -> Vec<Reason> {
     let mut reasons = accounting(figures);
-    reasons.extend(sending(figures.offered));
+    let bounds = if figures.ledger.lost() > 0 { LOSSY } else { LOSSLESS };
+    reasons.extend(sending(figures.offered, bounds));
     reasons
 }
 
@@ -227,7 +238,7 @@ fn accounting(figures: &Figures<'_>) -> Vec<Reason> {
 }
 
 /// Reasons in the sending.
-fn sending(offered: &Offered) -> Vec<Reason> {
+fn sending(offered: &Offered, bounds: Unevenness) -> Vec<Reason> {
     // as fast as possible has no schedule to be late against
     let Some(intended) = offered.intended_pps else {
         return vec![];
@@ -236,11 +247,11 @@ fn sending(offered: &Offered) -> Vec<Reason> {
     if (offered.achieved_pps - intended).abs() > intended * RATE_TOLERANCE {
         reasons.push(Reason::Rate { intended, achieved: offered.achieved_pps });
     }
-    if offered.late_share > LATE_SHARE {
+    if offered.late_share > bounds.late_share {
         reasons.push(Reason::Late { share: offered.late_share, bound: offered.late_bound });
     }
-    if offered.stalls as f64 > STALLS_PER_SECOND * offered.seconds.max(1.0)
-        || offered.late_max > LONGEST_STALL
+    if offered.stalls as f64 > bounds.stalls_per_second * offered.seconds.max(1.0)
+        || offered.late_max > bounds.longest
     {
         reasons.push(Reason::Stalls {
             count: offered.stalls,
@@ -332,8 +343,8 @@ mod tests {
     fn a_missed_rate_late_packets_and_stalls_are_noise() {
         let (ledger, classes, mut offered) = good();
         offered.achieved_pps = 985.0;
-        offered.late_share = 0.3;
-        offered.late_max = LONGEST_STALL + 1;
+        offered.late_share = LOSSLESS.late_share + 0.1;
+        offered.late_max = LOSSLESS.longest + 1;
         let found = reasons(&ledger, &classes, &offered);
         assert_eq!(found.len(), 3);
         assert!(found.iter().all(Reason::is_noise));
@@ -341,6 +352,17 @@ mod tests {
         // as fast as possible can't miss
         offered.intended_pps = None;
         assert_eq!(reasons(&ledger, &classes, &offered), []);
+    }
+
+    #[test]
+    fn what_was_lost_must_have_been_sent_evenly() {
+        let (mut ledger, mut classes, mut offered) = good();
+        offered.late_share = 0.1;
+        assert_eq!(reasons(&ledger, &classes, &offered), []);
+        (ledger.socket, ledger.counted) = (5, 95);
+        classes[1].counted -= 5;
+        let found = reasons(&ledger, &classes, &offered);
+        assert_eq!(found, [Reason::Late { share: 0.1, bound: 1_000_000 }]);
     }
 
     #[test]
