@@ -58,6 +58,8 @@ impl Observer for Bar {
             }
             Event::WarmUp => self.bar.set_message("warming up"),
             Event::Started(step) => {
+                // repetitions come on top of what was planned
+                self.bar.set_length(self.bar.position() + u64::from(step.left) + 1);
                 let retry = if step.retry { ", again" } else { "" };
                 self.bar.set_message(format!("{}{retry}; {} left", step.point, duration(step.seconds_left)));
             }
@@ -138,7 +140,7 @@ fn ended(outcome: &Outcome) -> String {
         outcome.folder.display()
     );
     if outcome.interrupted {
-        text.push_str("; go on with --resume");
+        return text + "; go on with --resume";
     }
     for point in &outcome.without_result {
         text.push_str(&format!("\nno valid trial: {point}"));

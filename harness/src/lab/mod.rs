@@ -8,6 +8,10 @@
 //!     └─ meter     on the last CPU,  in the second
 //! ```
 //!
+//! A sent packet is received by softirq work at the end of the sending call, on the sender's CPU. So the meter's process
+//! does not pay for it, and the backlog queue in between hardly fills: its limit (`net.core.netdev_max_backlog`), which
+//! is the whole machine's, is left alone. What it would drop shows as dropped by the interface.
+//!
 //! Namespaces without a name live as long as the processes in them, and these end with the run, whatever ends it.
 //! Named ones (root) are removed by the holder when the run ends or is killed; should the holder be killed too, the
 //! next lab removes them.
