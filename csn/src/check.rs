@@ -3,6 +3,8 @@
 use crate::codes;
 use crate::diagnostic::{Diagnostic, Span};
 use crate::field::Field;
+use crate::geometry;
+use crate::mix::TrafficMix;
 use crate::packet::{self, ICMP, ICMPV6, IPV4, IPV6, MPLS_TYPES, PORT_PROTOCOLS, TCP, fragment};
 use crate::ruleset::{ClassId, RuleSet};
 use crate::value::{Range, Value, ValueSet};
@@ -172,9 +174,10 @@ pub(crate) fn ether_type_of(address: Value) -> u16 {
     if address.family == 4 { packet::IPV4 } else { packet::IPV6 }
 }
 
-/// Checks of a whole rule set, made once all rules stand: classes without rules, and what takes geometry
-/// (rules that earlier ones cover, overlaps). `complete` says that no rule is missing because of an error.
-pub(crate) fn rule_set(rules: &RuleSet, complete: bool, out: &mut Vec<Diagnostic>) {
+/// Checks of a whole rule set and its traffic, made once all rules stand: classes without rules, and what takes
+/// geometry (rules that earlier ones cover, overlaps, traffic that cannot be made). `complete` says that no rule is
+/// missing because of an error.
+pub(crate) fn rule_set(rules: &RuleSet, mix: &TrafficMix, complete: bool, out: &mut Vec<Diagnostic>) {
     if !complete {
         return;
     }
@@ -190,4 +193,5 @@ pub(crate) fn rule_set(rules: &RuleSet, complete: bool, out: &mut Vec<Diagnostic
             "add a rule, or take the class out",
         ));
     }
+    out.extend(geometry::diagnostics(rules, mix));
 }

@@ -1,11 +1,8 @@
-//! The program `csnbench`.
+//! `csnbench`: the command line. What the verbs do lives in the library and in the other crates; here are their
+//! arguments, their output and their exit codes.
 
-use std::process::ExitCode;
+mod cli;
 
-fn main() -> ExitCode {
-    let mut args = std::env::args_os().skip(1);
-    match args.next() {
-        Some(verb) if verb == "worker" => harness::worker::worker(args),
-        _ => ExitCode::from(64),
-    }
+fn main() -> std::process::ExitCode {
+    cli::main()
 }

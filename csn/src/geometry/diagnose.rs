@@ -2,18 +2,32 @@
 
 use super::region::{Region, conjunction};
 use super::{Geometry, Reach, SHAPES};
-use crate::diagnostic::{Diagnostic, Label, Severity};
+use crate::codes;
+use crate::diagnostic::{Diagnostic, Label};
 use crate::field::Field;
+use crate::mix::{Component, Target, TrafficMix};
 use crate::ruleset::{Rule, RuleSet};
 
+/// The most rules that are compared in pairs: about a second's work.
+const MOST: usize = 4_000;
 /// Places that are named in one finding.
 const PLACES: usize = 3;
 /// Rules whose overlaps are told one by one; the others are summed up.
 const OVERLAPS: usize = 10;
 
 /// Rules that match nothing (E250), rules that earlier ones cover (W251), rules of different classes that overlap
-/// (W252), and rules of which that was not found out (W253); in the order of the rules.
-pub fn diagnostics(rules: &RuleSet) -> Vec<Diagnostic> {
+/// (W252), and rules of which that was not found out (W253), in the order of the rules; then traffic that a `load`
+/// asks for and that cannot be made (E308).
+pub fn diagnostics(rules: &RuleSet, mix: &TrafficMix) -> Vec<Diagnostic> {
+    if rules.rules.len() > MOST {
+        return vec![Diagnostic::new(
+            &codes::UNCHECKED,
+            rules.rules[MOST].span,
+            format!("rules are not compared with each other: there are more than {MOST}"),
+            format!("comparing {} rules in pairs would take too long", rules.rules.len()),
+            "check parts of the rules by themselves",
+        )];
+    }
     let geometry = Geometry::new(rules);
     let reach: Vec<Reach> = (0..rules.rules.len()).map(|i| geometry.reach(i)).collect();
     let mut out: Vec<(usize, Diagnostic)> = Vec::new();
@@ -23,7 +37,35 @@ pub fn diagnostics(rules: &RuleSet) -> Vec<Diagnostic> {
     let alive = |i: usize| !matches!(reach[i], Reach::Covered(_) | Reach::Empty);
     out.extend(overlaps(rules, &geometry, alive));
     out.sort_by_key(|(i, _)| *i);
-    out.into_iter().map(|(_, d)| d).collect()
+    let mut out: Vec<_> = out.into_iter().map(|(_, d)| d).collect();
+    out.extend(mix.components.iter().filter_map(|c| impossible(rules, &geometry, &reach, c)));
+    out
+}
+
+/// Whether the packets of a component can be made; classes that get traffic only because nothing else is said are
+/// left to whoever makes it.
+fn impossible(rules: &RuleSet, geometry: &Geometry, reach: &[Reach], c: &Component) -> Option<Diagnostic> {
+    let dead = |i: usize| matches!(reach[i], Reach::Covered(_) | Reach::Empty);
+    let (what, reason) = match c.target {
+        Target::Rule(i) if dead(i) => (format!("rule {}", i + 1), "the rule can never match"),
+        Target::Class(class) if c.span != rules.classes[class.index()].span => {
+            let mut own = (0..reach.len()).filter(|i| rules.rules[*i].class == class).peekable();
+            own.peek()?;
+            own.all(dead)
+                .then(|| (format!("class {}", rules.label(class)), "none of its rules can ever match"))?
+        }
+        Target::Others(_) if matches!(geometry.others(), Reach::Covered(_)) => {
+            ("others".into(), "the rules match every packet")
+        }
+        _ => return None,
+    };
+    Some(Diagnostic::new(
+        &codes::IMPOSSIBLE,
+        c.span,
+        format!("no packet of {what} can be made"),
+        reason,
+        "change the rules or their order, or take this `load` out",
+    ))
 }
 
 fn unreachable(rules: &RuleSet, i: usize, reach: &Reach) -> Option<Diagnostic> {
@@ -32,8 +74,8 @@ fn unreachable(rules: &RuleSet, i: usize, reach: &Reach) -> Option<Diagnostic> {
     Some(match reach {
         Reach::Reachable(_) => return None,
         Reach::Empty => Diagnostic {
-            code: "E250",
-            severity: Severity::Error,
+            code: codes::NOTHING.code,
+            severity: codes::NOTHING.severity,
             span,
             message: format!("rule {n} matches no packet"),
             reason: contradiction(&rules.rules[i]),
@@ -41,8 +83,8 @@ fn unreachable(rules: &RuleSet, i: usize, reach: &Reach) -> Option<Diagnostic> {
             related: Vec::new(),
         },
         Reach::Covered(by) => Diagnostic {
-            code: "W251",
-            severity: Severity::Warning,
+            code: codes::COVERED.code,
+            severity: codes::COVERED.severity,
             span,
             message: format!("rule {n} can never match"),
             reason: format!(
@@ -58,8 +100,8 @@ fn unreachable(rules: &RuleSet, i: usize, reach: &Reach) -> Option<Diagnostic> {
                 .collect(),
         },
         Reach::Unknown => Diagnostic {
-            code: "W253",
-            severity: Severity::Warning,
+            code: codes::UNKNOWN_REACH.code,
+            severity: codes::UNKNOWN_REACH.severity,
             span,
             message: format!("whether rule {n} can match was not found out"),
             reason: "too many earlier rules overlap it in too many ways".into(),
@@ -112,7 +154,9 @@ fn overlaps(rules: &RuleSet, geometry: &Geometry, alive: impl Fn(usize) -> bool)
             with[later].push(earlier);
         }
     }
-    let found: Vec<usize> = (0..with.len()).filter(|i| !with[*i].is_empty()).collect();
+    let mut found: Vec<usize> = (0..with.len()).filter(|i| !with[*i].is_empty()).collect();
+    // one statement can be many rules: it is told once
+    found.dedup_by_key(|i| rules.rules[*i].span);
     let mut out: Vec<_> = found
         .iter()
         .take(if found.len() > OVERLAPS + 1 { OVERLAPS } else { found.len() })
@@ -138,8 +182,8 @@ fn overlap(rules: &RuleSet, geometry: &Geometry, later: usize, earlier: &[usize]
         .and_then(|(a, b)| a.intersect(b))
         .map_or(String::new(), |r| format!(" (such as {})", example(&r)));
     Diagnostic {
-        code: "W252",
-        severity: Severity::Warning,
+        code: codes::OVERLAP.code,
+        severity: codes::OVERLAP.severity,
         span: rules.rules[later].span,
         message: format!("rule {} overlaps {} of other classes", later + 1, numbered(earlier)),
         reason: format!(

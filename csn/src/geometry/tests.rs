@@ -241,7 +241,7 @@ fn findings_name_both_places() {
     let mut absurd = never.clone();
     absurd.tests.push((Field::IcmpType, ValueSet::single(Value::number(8))));
     rules.rules.extend([all, never, absurd]);
-    let found = diagnostics(&rules);
+    let found = diagnostics(&rules, &crate::TrafficMix::default());
     let codes: Vec<_> = found.iter().map(|d| (d.code, d.related.len())).collect();
     assert_eq!(codes, [("W252", 1), ("W251", 1), ("E250", 0)]);
     assert!(found[0].reason.contains("dstport = 2000"), "{}", found[0].reason);

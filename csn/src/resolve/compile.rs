@@ -77,12 +77,12 @@ fn resolve(cx: &mut Context<'_>, statements: &[Statement], incomplete: bool) -> 
     let known = Known { classes: &classes, rules: rules.all.len(), complete };
     pending.iter().for_each(|p| loads.add(cx, p, &known));
     let rule_set = RuleSet { classes: classes.all, rules: rules.all };
+    let mix = shares::mix(cx, &loads, &rule_set);
     let mut found = Vec::new();
-    check::rule_set(&rule_set, complete, &mut found);
+    check::rule_set(&rule_set, &mix, complete, &mut found);
     found.into_iter().for_each(|d| {
         cx.report.push(d);
     });
-    let mix = shares::mix(cx, &loads, &rule_set);
 
     let limits = Limits { rules: complete.then_some(rule_set.rules.len()), meters: &draft.experiment.meters };
     let mut grid = Axes::default();

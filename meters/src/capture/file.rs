@@ -85,10 +85,7 @@ impl File {
 }
 
 fn failed(path: &str, why: &str) -> MeterError {
-    MeterError::Failed {
-        meter: "rtfm".into(),
-        reason: format!("{path} is not a capture that can be read: {why}"),
-    }
+    MeterError::Input { what: format!("the capture {path}"), reason: why.into() }
 }
 
 /// Refuses what was not taken on Ethernet.

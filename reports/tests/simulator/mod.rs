@@ -112,6 +112,7 @@ fn run(test: Test, repeat: u32, seed: u64, steps: &[u32], planned: u32) -> Run {
         rules: 100,
         seed,
         repeat,
+        quick: false,
         axes: vec![("rules".into(), steps.iter().map(u32::to_string).collect())],
         planned,
         classes: std::iter::once("others".into()).chain((1..=100).map(|c: u32| c.to_string())).collect(),

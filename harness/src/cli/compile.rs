@@ -1,0 +1,100 @@
+//! `csnbench compile`: what a meter loads.
+
+use super::exit::Exit;
+use super::load;
+use csn::backends::{self, Form, Options};
+use std::io::Write;
+use std::path::PathBuf;
+
+/// Arguments of `compile`.
+#[derive(clap::Args)]
+#[command(after_help = "Examples:
+  csnbench compile voice.csn --to rtfm -o voice.rules
+  csnbench compile voice.csn --to bpf --form tree
+  tcpdump -r trace.pcap \"$(csnbench compile voice.csn --to tcpdump)\"")]
+pub struct Args {
+    /// The scenario file
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+    /// The target; see `csnbench list backends`
+    #[arg(long, value_name = "BACKEND")]
+    to: String,
+    /// Where to write; `-` is standard output
+    #[arg(short, long, value_name = "OUT", default_value = "-")]
+    output: PathBuf,
+    /// Only the first N rules
+    #[arg(long, value_name = "N")]
+    rules: Option<usize>,
+    /// Filters: how values are looked up
+    #[arg(long, value_enum, default_value = "linear")]
+    form: FormArg,
+    /// Filters: accept what no rule matches
+    #[arg(long)]
+    invert: bool,
+    /// Filters: for a packet socket instead of a capture file (VLAN tags are beside the frame there)
+    #[arg(long)]
+    live: bool,
+    /// Write the result although rules mean something else in the target
+    #[arg(long)]
+    allow_loss: bool,
+}
+
+#[derive(Clone, Copy, clap::ValueEnum)]
+enum FormArg {
+    /// One comparison after the other
+    Linear,
+    /// A balanced tree of comparisons
+    Tree,
+}
+
+/// Compiles the rules; losses go to standard error and end the verb unless they are allowed.
+pub fn run(args: &Args) -> Result<Exit, Exit> {
+    let Some(backend) = backends::by_name(&args.to) else {
+        let names: Vec<_> = backends::BACKENDS.iter().map(|b| b.name()).collect();
+        eprintln!("csnbench: no back end `{}`; there are: {}", args.to, names.join(", "));
+        return Err(Exit::Usage);
+    };
+    let outcome = load::scenario(&args.file)?;
+    let rules = match args.rules {
+        Some(n) => outcome.scenario.rules.first(n),
+        None => outcome.scenario.rules,
+    };
+    let options = Options {
+        form: match args.form {
+            FormArg::Linear => Form::Linear,
+            FormArg::Tree => Form::Tree,
+        },
+        invert: args.invert,
+        live: args.live,
+        ..Options::default()
+    };
+    let emitted = backend.emit(&rules, &options);
+    for note in &emitted.notes {
+        eprintln!("note: {note}");
+    }
+    for loss in &emitted.losses {
+        let span = rules.rules[loss.rule].span;
+        let (line, _) = outcome.sources.line_column(span.file, span.start);
+        let file = outcome.sources.name(span.file);
+        eprintln!("{file}:{line}: rule {} is lost: {}", loss.rule + 1, loss.reason);
+    }
+    if !emitted.losses.is_empty() && !args.allow_loss {
+        eprintln!(
+            "{} of {} rules cannot be expressed for {}; nothing is written without --allow-loss",
+            emitted.losses.len(),
+            rules.rules.len(),
+            backend.name()
+        );
+        return Err(Exit::Input);
+    }
+    let written = if args.output == PathBuf::from("-") {
+        std::io::stdout().write_all(emitted.artefact.as_bytes())
+    } else {
+        std::fs::write(&args.output, &emitted.artefact)
+    };
+    written.map_err(|e| {
+        eprintln!("csnbench: cannot write {}: {e}", args.output.display());
+        Exit::Failed
+    })?;
+    Ok(Exit::Done)
+}

@@ -1,0 +1,190 @@
+//! `csnbench generate`: the packets of a scenario, into a capture or onto an interface.
+
+use super::exit::Exit;
+use super::load;
+use super::render::{self, Style};
+use super::signals;
+use csn::{RateSpec, Severity};
+use generator::job::Amount;
+use generator::plan::{Plan, PlanError};
+use generator::{Job, Report, send, tx};
+use std::io::Write;
+use std::path::PathBuf;
+
+/// Arguments of `generate`.
+#[derive(clap::Args)]
+#[command(after_help = "Examples:
+  csnbench generate voice.csn -o voice.pcap --count 100000 --ledger counts.json
+  csnbench generate voice.csn --interface veth0 --rate '50 kpps' --time '10 s'
+
+The interface is one that you name: nothing is sent anywhere else.")]
+pub struct Args {
+    /// The scenario file
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+    /// A capture to write (pcap, nanoseconds); `-` is standard output
+    #[arg(short, long, value_name = "CAPTURE", required_unless_present = "interface")]
+    output: Option<String>,
+    /// An interface to send on
+    #[arg(long, value_name = "IF", conflicts_with = "output")]
+    interface: Option<String>,
+    /// How many packets
+    #[arg(long, value_name = "N", conflicts_with = "time")]
+    count: Option<u64>,
+    /// How long, as in a scenario: '5 s' [default: the scenario's]
+    #[arg(long, value_name = "TIME")]
+    time: Option<String>,
+    /// How fast, as in a scenario: '20 kpps', '60 Mbit/s(atm)', max [default: the scenario's]
+    #[arg(long, value_name = "RATE")]
+    rate: Option<String>,
+    /// Where everything random comes from [default: the scenario's]
+    #[arg(long, value_name = "SEED")]
+    seed: Option<u64>,
+    /// Ethernet address that frames are sent to where rules leave it open
+    #[arg(long, value_name = "MAC", default_value = "02:00:00:00:00:02")]
+    dstmac: String,
+    /// Where to write what really left: a line per class, then the total; `-` is standard output
+    #[arg(long, value_name = "FILE")]
+    ledger: Option<PathBuf>,
+    /// JSON Lines: the ledger on standard output
+    #[arg(long, conflicts_with = "ledger")]
+    json: bool,
+}
+
+/// Plans, sends and accounts.
+pub fn run(args: &Args) -> Result<Exit, Exit> {
+    let outcome = load::executable(&args.file)?;
+    let scenario = &outcome.scenario;
+    let job = job(args, scenario)?;
+    let mut plan = Plan::new(&job).map_err(|e| show(&outcome.sources, &e))?;
+    plan.notes().iter().for_each(|n| eprintln!("note: {n}"));
+    let (name, target) = match (&args.interface, &args.output) {
+        (Some(interface), _) => ("packet", interface.as_str()),
+        (None, Some(path)) => ("pcap", path.as_str()),
+        (None, None) => return Err(Exit::Usage),
+    };
+    let fail = |e: &dyn std::fmt::Display| {
+        eprintln!("csnbench: {e}");
+        Exit::Failed
+    };
+    let entry = tx::by_name(name).map_err(|e| fail(&e))?;
+    let mut device = (entry.open)(target).map_err(|e| fail(&e))?;
+    let stop = signals::stop_flag();
+    let report = send::send(&mut plan, device.as_mut(), entry.pace, &stop).map_err(|e| match e {
+        send::SendError::Endless => {
+            eprintln!("csnbench: {e}");
+            Exit::Usage
+        }
+        _ => fail(&e),
+    })?;
+    summarise(&report);
+    ledger(args, &scenario.rules, &report)?;
+    Ok(Exit::Done)
+}
+
+/// What the arguments and the scenario ask for together.
+fn job(args: &Args, scenario: &csn::Scenario) -> Result<Job, Exit> {
+    let spec = &scenario.experiment.run;
+    let time = args.time.as_deref().map(load::time).transpose()?;
+    let amount = match (args.count, time) {
+        (Some(n), _) => Amount::Packets(n),
+        (None, Some(t)) => Amount::Time(t),
+        (None, None) => Amount::Time(spec.time),
+    };
+    let rate = match &args.rate {
+        Some(text) => rate(text)?,
+        None => spec.rate,
+    };
+    Ok(Job {
+        rules: scenario.rules.clone(),
+        mix: scenario.mix.clone(),
+        rate,
+        amount,
+        seed: args.seed.unwrap_or(spec.seed),
+        macs: [[2, 0, 0, 0, 0, 1], mac(&args.dstmac)?],
+    })
+}
+
+fn rate(text: &str) -> Result<RateSpec, Exit> {
+    match load::setting("rate", text)?.rate {
+        RateSpec::Search { .. } => {
+            eprintln!("csnbench: --rate: a search needs a meter; give a rate or `max`");
+            Err(Exit::Usage)
+        }
+        rate => Ok(rate),
+    }
+}
+
+fn mac(text: &str) -> Result<[u8; 6], Exit> {
+    let parts: Result<Vec<u8>, _> = text.split(':').map(|p| u8::from_str_radix(p, 16)).collect();
+    parts.ok().and_then(|p| p.try_into().ok()).ok_or_else(|| {
+        eprintln!("csnbench: --dstmac {text}: write six octets, as 02:00:00:00:00:02");
+        Exit::Usage
+    })
+}
+
+/// Shows a plan's error at its statement.
+fn show(sources: &csn::Sources, e: &PlanError) -> Exit {
+    let diagnostic = csn::Diagnostic {
+        code: csn::codes::IMPOSSIBLE.code,
+        severity: Severity::Error,
+        span: e.span,
+        message: e.message.clone(),
+        reason: e.reason.clone(),
+        cure: e.cure.clone(),
+        related: vec![],
+    };
+    render::show(sources, &[diagnostic], Style::Text);
+    Exit::Input
+}
+
+fn summarise(report: &Report) {
+    let total = report.ledger.total();
+    let asked =
+        report.intended_pps.map_or("as fast as possible".into(), |p| format!("{p:.0} packets/s asked"));
+    eprintln!(
+        "{} packets, {} bytes in {:.3} s: {asked}, {:.0} achieved; {} refused",
+        total.packets,
+        total.bytes,
+        report.elapsed.as_secs_f64(),
+        report.achieved_pps(),
+        report.refused
+    );
+    if report.transmitter == "packet" {
+        let late = &report.lateness;
+        eprintln!(
+            "lateness: median {} ns, 99 % {} ns, largest {} ns; {:.3} % later than {} ns; {} stalls over 1 ms",
+            late.p50,
+            late.p99,
+            late.max,
+            late.share * 100.0,
+            late.bound,
+            late.stalls
+        );
+    }
+}
+
+/// Writes what left: a line per class, and the total.
+fn ledger(args: &Args, rules: &csn::RuleSet, report: &Report) -> Result<(), Exit> {
+    let mut text = String::new();
+    for (class, c) in rules.classes.iter().zip(report.ledger.by_class(rules, rules.rules.len())) {
+        let line = serde_json::json!({"class": class.label(), "packets": c.packets, "bytes": c.bytes});
+        text.push_str(&format!("{line}\n"));
+    }
+    let total = report.ledger.total();
+    let line = serde_json::json!({
+        "total": {"packets": total.packets, "bytes": total.bytes, "refused": report.refused,
+                  "seconds": report.elapsed.as_secs_f64(), "pps": report.achieved_pps()},
+    });
+    text.push_str(&format!("{line}\n"));
+    let to_stdout = args.json || args.ledger.as_deref() == Some(std::path::Path::new("-"));
+    let written = match &args.ledger {
+        _ if to_stdout => std::io::stdout().write_all(text.as_bytes()),
+        Some(path) => std::fs::write(path, text),
+        None => Ok(()),
+    };
+    written.map_err(|e| {
+        eprintln!("csnbench: cannot write the ledger: {e}");
+        Exit::Failed
+    })
+}

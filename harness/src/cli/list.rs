@@ -1,0 +1,68 @@
+//! `csnbench list`: the tables of parts.
+
+use super::exit::Exit;
+
+/// Arguments of `list`.
+#[derive(clap::Args)]
+#[command(after_help = "Example:\n  csnbench list meters")]
+pub struct Args {
+    /// What to list
+    #[arg(value_enum)]
+    what: Table,
+    /// JSON Lines
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Clone, Copy, clap::ValueEnum)]
+enum Table {
+    /// Meters that can be put under test, with their options
+    Meters,
+    /// What rules can be compiled to
+    Backends,
+    /// Distributions of sizes and gaps
+    Distributions,
+    /// Ways for packets to leave
+    Transmitters,
+    /// Report formats
+    Formats,
+}
+
+/// A row: name, what it is, further lines.
+struct Row(&'static str, &'static str, Vec<String>);
+
+fn rows(table: Table) -> Vec<Row> {
+    match table {
+        Table::Meters => meters::METERS
+            .iter()
+            .map(|m| {
+                let options =
+                    m.options().iter().map(|o| format!("{} = {}: {}", o.name, o.values, o.doc)).collect();
+                Row(m.name(), m.summary(), options)
+            })
+            .collect(),
+        Table::Backends => {
+            csn::backends::BACKENDS.iter().map(|b| Row(b.name(), b.summary(), vec![])).collect()
+        }
+        Table::Distributions => {
+            generator::dist::TABLE.iter().map(|d| Row(d.name, d.doc, vec![d.example.into()])).collect()
+        }
+        Table::Transmitters => generator::tx::TABLE.iter().map(|t| Row(t.name, t.doc, vec![])).collect(),
+        Table::Formats => {
+            reports::formats::FORMATS.iter().map(|f| Row(f.name(), f.about(), vec![])).collect()
+        }
+    }
+}
+
+/// Lists one table.
+pub fn run(args: &Args) -> Result<Exit, Exit> {
+    for Row(name, summary, more) in rows(args.what) {
+        if args.json {
+            println!("{}", serde_json::json!({"name": name, "summary": summary, "details": more}));
+        } else {
+            println!("{name:<14} {summary}");
+            more.iter().for_each(|line| println!("{:<14}   {line}", ""));
+        }
+    }
+    Ok(Exit::Done)
+}

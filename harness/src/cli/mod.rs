@@ -1,0 +1,103 @@
+//! The verbs: a file each, with its arguments and what it prints.
+
+mod check;
+mod compile;
+mod doctor;
+mod exit;
+mod explain;
+mod fmt;
+mod generate;
+mod list;
+mod load;
+mod meter;
+mod render;
+mod report;
+mod run;
+mod signals;
+
+use clap::{Parser, Subcommand};
+use exit::Exit;
+use std::process::ExitCode;
+
+/// Measures IP traffic meters: one notation for their rules and for the traffic.
+#[derive(Parser)]
+#[command(name = "csnbench", version, max_term_width = 100, arg_required_else_help = true)]
+#[command(after_help = "First run:\n  csnbench run scenarios/paper/number-of-rules.csn\n\n\
+Exit codes: 0 done, 1 failed, 64 wrong use, 65 input in error, 77 nothing could be run,\n\
+99 an expectation does not hold, 101 the measurement is invalid")]
+struct Cli {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Subcommand)]
+enum Verb {
+    /// Show every mistake of scenario files, with place, reason and cure
+    Check(check::Args),
+    /// Bring scenario files into canonical layout
+    Fmt(fmt::Args),
+    /// Say which rule a packet matches, and why not the earlier ones
+    Explain(explain::Args),
+    /// Compile the rules to what a meter loads
+    Compile(compile::Args),
+    /// Make the packets of a scenario, into a capture or onto an interface
+    Generate(generate::Args),
+    /// Run one built-in meter by itself
+    Meter(meter::Args),
+    /// Measure: run scenarios and report
+    Run(run::Args),
+    /// Render stored records again
+    Report(report::Args),
+    /// Say what this machine can do, what is missing, and what would install it
+    Doctor(doctor::Args),
+    /// List meters, back ends, distributions, transmitters or report formats
+    List(list::Args),
+    /// Processes that a run starts
+    #[command(hide = true, disable_help_flag = true)]
+    Worker {
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<String>,
+    },
+}
+
+/// Runs the verb that the command line names.
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(e) => {
+            let _ = e.print();
+            return if e.use_stderr() { Exit::Usage.into() } else { Exit::Done.into() };
+        }
+    };
+    let result = match &cli.verb {
+        Verb::Check(args) => check::run(args),
+        Verb::Fmt(args) => fmt::run(args),
+        Verb::Explain(args) => explain::run(args),
+        Verb::Compile(args) => compile::run(args),
+        Verb::Generate(args) => generate::run(args),
+        Verb::Meter(args) => meter::run(args),
+        Verb::Run(args) => run::run(args),
+        Verb::Report(args) => report::run(args),
+        Verb::Doctor(args) => doctor::run(args),
+        Verb::List(args) => list::run(args),
+        Verb::Worker { args } => return harness::worker::worker(args.iter().map(Into::into)),
+    };
+    match result {
+        Ok(exit) | Err(exit) => exit.into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_well_formed_and_every_verb_shows_an_example() {
+        Cli::command().debug_assert();
+        for verb in Cli::command().get_subcommands().filter(|v| !v.is_hide_set()) {
+            let help = verb.get_after_help().map(ToString::to_string).unwrap_or_default();
+            assert!(help.contains("csnbench "), "{}: no example in --help", verb.get_name());
+        }
+    }
+}
