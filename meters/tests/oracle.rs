@@ -198,7 +198,7 @@ fn what_is_wrong_is_told_with_its_cure() {
     assert!(missing.contains("read") && missing.contains("x"), "{missing}");
     std::fs::write(&path, b"not a capture at all, but long enough for a header").unwrap();
     let broken = run(session(&path, rules(), &[]));
-    assert!(broken.contains("not a capture"), "{broken}");
+    assert!(broken.contains("not a pcap or pcapng file"), "{broken}");
     write_pcap(&path, &[vec![0; 60]]);
     let whole = std::fs::read(&path).unwrap();
     std::fs::write(&path, &whole[..whole.len() - 7]).unwrap();

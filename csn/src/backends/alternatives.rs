@@ -70,8 +70,14 @@ pub fn alternatives(rules: &RuleSet) -> Vec<Alternative> {
     out
 }
 
+/// The tests that every rule makes, word for word, in both directions where a rule is for both: what can be asked
+/// once, before all rules.
+pub fn shared_tests(rules: &RuleSet) -> Vec<(Field, ValueSet)> {
+    in_all(&alternatives(rules))
+}
+
 /// The tests that stand in every alternative, word for word.
-pub(super) fn shared_tests(all: &[Alternative]) -> Vec<(Field, ValueSet)> {
+pub(super) fn in_all(all: &[Alternative]) -> Vec<(Field, ValueSet)> {
     let Some((first, rest)) = all.split_first() else {
         return Vec::new();
     };

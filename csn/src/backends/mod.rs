@@ -9,12 +9,14 @@ mod bpf;
 mod rtfm;
 mod tcpdump;
 
-pub use alternatives::{Alternative, alternatives};
+pub use alternatives::{Alternative, alternatives, shared_tests};
 pub use bpf::Bpf;
 pub use rtfm::Rtfm;
 pub use tcpdump::Tcpdump;
 
+use crate::field::Field;
 use crate::ruleset::{ClassId, RuleSet};
+use crate::value::ValueSet;
 
 /// A target that rule sets are translated to.
 pub trait Backend: Sync {
@@ -53,11 +55,16 @@ pub struct Options {
     pub live: bool,
     /// RTFM: the number of the rule set.
     pub set: u32,
+    /// RTFM: the tests that come first, once for all rules; a packet that fails one is of no class. Where these rules
+    /// are the beginning of a longer list, what all of that share (see [`shared_tests`]), so that programs of
+    /// different length have the same structure. Tests that some rule does not make itself are left aside, since
+    /// that would narrow it. None stands for what the rules themselves share.
+    pub shared: Option<Vec<(Field, ValueSet)>>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { form: Form::Linear, accept: 262_144, invert: false, live: false, set: 1 }
+        Self { form: Form::Linear, accept: 262_144, invert: false, live: false, set: 1, shared: None }
     }
 }
 

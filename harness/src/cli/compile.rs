@@ -55,10 +55,8 @@ pub fn run(args: &Args) -> Result<Exit, Exit> {
         return Err(Exit::Usage);
     };
     let outcome = load::scenario(&args.file)?;
-    let rules = match args.rules {
-        Some(n) => outcome.scenario.rules.first(n),
-        None => outcome.scenario.rules,
-    };
+    let all = &outcome.scenario.rules;
+    let rules = all.first(args.rules.unwrap_or(all.rules.len()));
     let options = Options {
         form: match args.form {
             FormArg::Linear => Form::Linear,
@@ -66,6 +64,7 @@ pub fn run(args: &Args) -> Result<Exit, Exit> {
         },
         invert: args.invert,
         live: args.live,
+        shared: Some(backends::shared_tests(all)),
         ..Options::default()
     };
     let emitted = backend.emit(&rules, &options);

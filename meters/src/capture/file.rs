@@ -85,7 +85,10 @@ impl File {
 }
 
 fn failed(path: &str, why: &str) -> MeterError {
-    MeterError::Input { what: format!("the capture {path}"), reason: why.into() }
+    MeterError::Input {
+        what: format!("the capture {path}"),
+        reason: format!("it is not a pcap or pcapng file that can be read: {why}"),
+    }
 }
 
 /// Refuses what was not taken on Ethernet.

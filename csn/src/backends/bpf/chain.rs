@@ -1,6 +1,6 @@
 //! The alternatives that can match packets of one kind, and where their fields are kept while they are compared.
 
-use crate::backends::alternatives::{Alternative, shared_tests};
+use crate::backends::alternatives::{Alternative, in_all};
 use crate::cbpf::SCRATCH;
 use crate::field::Field;
 use crate::value::ValueSet;
@@ -71,7 +71,7 @@ impl Chain {
     /// fields of the link layer, the first ones.
     pub(super) fn new(kind: Kind, all: &[Alternative], link_slots: &[Field]) -> Self {
         let fitting: Vec<Alternative> = all.iter().filter_map(|a| fit(kind, a)).collect();
-        let shared = shared_tests(&fitting);
+        let shared = in_all(&fitting);
         let own = fitting
             .into_iter()
             .map(|a| a.tests.into_iter().filter(|(f, _)| shared.iter().all(|(s, _)| s != f)).collect())

@@ -5,7 +5,7 @@
 //!
 //! Every packet is counted: a flow record belongs to the class `FlowKind << 8 | FlowClass`, 0 being `others`.
 
-use super::alternatives::{Alternative, alternatives, shared_tests};
+use super::alternatives::{Alternative, alternatives, in_all};
 use super::{Backend, Compiled, Emitted, Loss, Options};
 use crate::field::Field;
 use crate::rtfm::{Attribute, Column, Opcode, Program, Rule};
@@ -43,7 +43,7 @@ impl Backend for Rtfm {
             })
             .collect();
         losses.dedup();
-        let mut program = Writer::new(rules, &kept).program(&kept);
+        let mut program = Writer::new(rules, shared(&kept, options)).program(&kept);
         program.set = options.set;
         Emitted {
             artefact: program.to_string(),
@@ -57,6 +57,12 @@ impl Backend for Rtfm {
             notes: Vec::new(),
         }
     }
+}
+
+/// The tests that come first: those that the options name, else what all alternatives have in common.
+fn shared(all: &[Alternative], options: &Options) -> Vec<(Field, ValueSet)> {
+    let Some(named) = &options.shared else { return in_all(all) };
+    named.iter().filter(|(f, s)| all.iter().all(|a| a.test(*f) == Some(s))).cloned().collect()
 }
 
 /// One test of the engine: attribute, octets, mask and value.
@@ -114,10 +120,10 @@ struct Writer<'a> {
 }
 
 impl<'a> Writer<'a> {
-    fn new(source: &'a RuleSet, all: &[Alternative]) -> Self {
+    fn new(source: &'a RuleSet, shared: Vec<(Field, ValueSet)>) -> Self {
         Self {
             source,
-            shared: shared_tests(all),
+            shared,
             rules: Vec::new(),
             comments: Vec::new(),
             targets: Vec::new(),
@@ -209,8 +215,9 @@ impl<'a> Writer<'a> {
             };
             let next = self.label();
             let (opcode, target) = if rest.is_empty() {
-                // the test itself is saved with the flow
-                (Opcode::PushRuleToAct, self.ending(alternative, &[]))
+                // of both directions, the test itself is saved, so that the meter sees one flow in them
+                let opcode = if alternative.both { Opcode::PushRuleToAct } else { Opcode::GotoAct };
+                (opcode, self.ending(alternative, &[]))
             } else {
                 let (passed, ending) = (self.label(), self.ending(alternative, &tests));
                 blocks.push(Block { label: passed, tests: rest.to_vec(), ending, next });
@@ -272,11 +279,11 @@ impl<'a> Writer<'a> {
             self.push_next(*p, Opcode::PushRuleToAct);
         }
         let class = u128::from(ending.class.0);
-        self.push_next((Attribute::FlowClass, 1, 0xff, class & 0xff), Opcode::PushRuleToAct);
         if class >> 8 != 0 {
             self.push_next((Attribute::FlowKind, 1, 0xff, class >> 8), Opcode::PushRuleToAct);
         }
-        self.push(ALWAYS, Opcode::Count, None);
+        // counting saves the value of its own rule
+        self.push((Attribute::FlowClass, 1, 0xff, class & 0xff), Opcode::Count, None);
     }
 }
 

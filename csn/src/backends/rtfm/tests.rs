@@ -1,7 +1,7 @@
 //! Tests of the programs: their size, and what they count, by a matching engine reduced to what they use.
 
 use super::*;
-use crate::backends::example_rules;
+use crate::backends::{example_rules, shared_tests};
 use crate::key::Key;
 use crate::sample::{Frames, Random, rule_set};
 use crate::value::{Range, Value};
@@ -95,6 +95,7 @@ fn count(program: &Program, key: &Key) -> (u32, usize) {
         }
         match rule.opcode {
             Opcode::Count => {
+                computed.insert(rule.attribute, rule.value);
                 let octet = |a| computed.get(&a).copied().unwrap_or(0) as u32;
                 return (octet(Attribute::FlowKind) << 8 | octet(Attribute::FlowClass), step);
             }
@@ -143,4 +144,43 @@ fn a_rule_that_fails_costs_one_step() {
     // the last rule against the first, and no rule at all
     assert_eq!(steps(2099, 100) - steps(2000, 100), 99);
     assert_eq!(steps(9, 100) - steps(9, 10), 90);
+}
+
+#[test]
+fn the_beginnings_of_a_list_have_one_structure() {
+    let all = with_ports(100);
+    let options = Options { shared: Some(shared_tests(&all)), ..Options::default() };
+    let mut key = Key::new();
+    key.set(Field::SrcIp, Value::v4([192, 168, 75, 106].into()));
+    key.set(Field::DstIp, Value::v4([192, 168, 115, 204].into()));
+    key.set_number(Field::Proto, 17);
+    key.set_number(Field::DstPort, 9);
+    let steps: Vec<usize> = [0, 1, 2, 10, 100]
+        .iter()
+        .map(|n| match Rtfm.emit(&all.first(*n), &options).program {
+            Compiled::Rtfm(program) => count(&program, &key),
+            other => panic!("{other:?}"),
+        })
+        .map(|(class, steps)| {
+            assert_eq!(class, 0);
+            steps
+        })
+        .collect();
+    // one step for each rule that fails, the first included
+    assert_eq!(steps.iter().map(|s| s - steps[0]).collect::<Vec<_>>(), [0, 1, 2, 10, 100]);
+}
+
+#[test]
+fn a_test_that_some_rule_lacks_is_not_made_first() {
+    let mut random = Random::new(11);
+    for _ in 0..50 {
+        let rules = rule_set(&mut random, 20, &Field::ALL);
+        // what one rule asks is no common test of the others
+        let options = Options { shared: Some(rules.rules[0].tests.clone()), ..Options::default() };
+        let Compiled::Rtfm(program) = Rtfm.emit(&rules, &options).program else { panic!() };
+        for _ in 0..50 {
+            let key = Frames::new(&rules).draw(&mut random).key();
+            assert_eq!(count(&program, &key).0, rules.classify(&key).class.0, "{key}\n{program}");
+        }
+    }
 }

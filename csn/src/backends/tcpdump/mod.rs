@@ -5,7 +5,7 @@
 
 mod terms;
 
-use super::alternatives::{Alternative, alternatives, shared_tests};
+use super::alternatives::{Alternative, alternatives, in_all};
 use super::{Backend, Emitted, Loss, Options};
 use crate::field::Field;
 use crate::ruleset::RuleSet;
@@ -110,7 +110,7 @@ fn expression(all: &[Alternative]) -> String {
 
 /// Shared tests in front, so that libpcap asks for them once.
 fn disjunction(header: Header, all: &[Alternative]) -> Option<String> {
-    let shared = shared_tests(all);
+    let shared = in_all(all);
     let mut own: Vec<String> = Vec::new();
     for a in all {
         let rest = a.tests.iter().filter(|(f, _)| shared.iter().all(|(s, _)| s != f));

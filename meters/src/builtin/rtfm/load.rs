@@ -6,7 +6,7 @@ use super::readout::Classes;
 use crate::builtin::{Rules, Session, Source};
 use crate::meter::MeterError;
 use crate::prefilter::{Prefilter, compile};
-use csn::backends::{Compiled, Options, by_name};
+use csn::backends::{Compiled, Options, by_name, shared_tests};
 use csn::rtfm::Program;
 use csn::{MeterSpec, RuleSet};
 
@@ -64,7 +64,9 @@ pub struct RuleFile {
 pub fn emit(spec: &MeterSpec, rules: &RuleSet, loaded: usize) -> Result<RuleFile, MeterError> {
     let failed = |reason: &str| MeterError::Failed { meter: spec.name.clone(), reason: reason.into() };
     let backend = by_name("rtfm").ok_or_else(|| failed("there is no back end `rtfm`"))?;
-    let made = backend.emit(&rules.first(loaded), &Options::default());
+    // the structure is that of the whole list, whatever part of it is loaded
+    let options = Options { shared: Some(shared_tests(rules)), ..Options::default() };
+    let made = backend.emit(&rules.first(loaded), &options);
     if let Some(loss) = made.losses.first() {
         let reason = loss.reason.clone();
         return Err(MeterError::Loss { meter: spec.name.clone(), rule: loss.rule + 1, reason });
