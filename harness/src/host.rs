@@ -53,12 +53,35 @@ fn cpu_model(cpuinfo: &str) -> String {
         .map_or_else(|| std::env::consts::ARCH.to_string(), str::to_string)
 }
 
+/// What the hypervisor calls itself in the processor's identification, under a name that people know.
+#[cfg(target_arch = "x86_64")]
+fn signature() -> Option<String> {
+    let leaf = std::arch::x86_64::__cpuid(0x4000_0000);
+    let octets: Vec<u8> = [leaf.ebx, leaf.ecx, leaf.edx].into_iter().flat_map(u32::to_le_bytes).collect();
+    let name = String::from_utf8(octets).ok()?;
+    let name = name.trim_end_matches('\0').trim();
+    let known = [
+        ("KVMKVMKVM", "KVM"),
+        ("Microsoft Hv", "Hyper-V"),
+        ("VMwareVMware", "VMware"),
+        ("XenVMMXenVMM", "Xen"),
+        ("TCGTCGTCGTCG", "QEMU without acceleration"),
+    ];
+    let known = known.into_iter().find(|(signature, _)| *signature == name).map(|(_, known)| known);
+    (!name.is_empty()).then(|| known.unwrap_or(name).to_string())
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+fn signature() -> Option<String> {
+    None
+}
+
 /// The hypervisor or container, where there are signs of one.
 fn hypervisor(cpuinfo: &str) -> Option<String> {
     let flagged = cpuinfo.lines().any(|l| l.starts_with("flags") && l.split(' ').any(|f| f == "hypervisor"));
     let named = setting("/sys/hypervisor/type")
         .or_else(|| setting("/sys/class/dmi/id/sys_vendor").filter(|_| flagged));
-    named.or_else(|| flagged.then(|| "unknown hypervisor".into()))
+    named.or_else(|| flagged.then(|| signature().unwrap_or_else(|| "unknown hypervisor".into())))
 }
 
 /// Settings that bear on packet rates.

@@ -112,7 +112,7 @@ fn measured(step: &Step, trial: &Trial) -> String {
         "{head}: {:.1} kpps, loss {}, CPU {:.1} % ({:.0} ns/packet), {} left",
         trial.offered.achieved_pps / 1000.0,
         if trial.ledger.lost() == 0 { "0".into() } else { format!("{loss:.3} %") },
-        cpu / trial.cpu.window.max(1) as f64 * 100.0,
+        trial.share_of_core(trial.cpu.total).unwrap_or(0.0) * 100.0,
         cpu / offered,
         duration(step.seconds_left)
     );
@@ -144,9 +144,6 @@ fn ended(outcome: &Outcome) -> String {
     }
     for point in &outcome.without_result {
         text.push_str(&format!("\nno valid trial: {point}"));
-    }
-    for b in &outcome.broken {
-        text.push_str(&format!("\nexpected {}, found {} at {}", b.expected, b.found, b.at));
     }
     text
 }

@@ -173,6 +173,16 @@ pub struct Trial {
     pub warnings: Vec<String>,
 }
 
+impl Trial {
+    /// CPU time of the meter (nanoseconds) as a share of one core over the time in which packets were sent. The window
+    /// is longer by the draining, in which an idle meter costs nothing, so it would understate the load.
+    pub fn share_of_core(&self, time: u64) -> Option<f64> {
+        let sending = self.offered.seconds * 1e9;
+        let over = if sending > 0.0 { sending } else { self.cpu.window as f64 };
+        (over > 0.0).then(|| time as f64 / over)
+    }
+}
+
 /// What the generator was asked for and what it did.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]

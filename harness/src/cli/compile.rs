@@ -4,7 +4,7 @@ use super::exit::Exit;
 use super::load;
 use csn::backends::{self, Form, Options};
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Arguments of `compile`.
 #[derive(clap::Args)]
@@ -86,7 +86,7 @@ pub fn run(args: &Args) -> Result<Exit, Exit> {
         );
         return Err(Exit::Input);
     }
-    let written = if args.output == PathBuf::from("-") {
+    let written = if args.output == Path::new("-") {
         std::io::stdout().write_all(emitted.artefact.as_bytes())
     } else {
         std::fs::write(&args.output, &emitted.artefact)

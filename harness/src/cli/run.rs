@@ -4,6 +4,7 @@ use super::exit::Exit;
 use super::{load, report};
 use csn::Outcome;
 use harness::run::{Event, Observer, RunOptions};
+use reports::summary::Verdict;
 use std::path::{Path, PathBuf};
 
 /// Where runs go when nothing else is said.
@@ -122,7 +123,14 @@ fn one(args: &Args, file: &Path, outcome: &Outcome, folder: &Path) -> Result<(u8
     if ran.interrupted {
         eprintln!("stopped; go on with: csnbench run {} --resume -o {}", file.display(), folder.display());
     }
-    Ok((ran.exit_code(), ran.interrupted))
+    let code = match (ran.exit_code(), summary.verdict) {
+        (0, Verdict::Holds) => Exit::Done as u8,
+        (0, Verdict::ExpectationFails) => Exit::Expectation as u8,
+        (0, Verdict::Invalid) => Exit::Invalid as u8,
+        (0, Verdict::Nothing) => Exit::Nothing as u8,
+        (code, _) => code,
+    };
+    Ok((code, ran.interrupted))
 }
 
 /// The text of a scenario with what it includes behind it, each under its name.

@@ -258,13 +258,7 @@ fn kind(user_namespace: bool, named: bool) -> &'static str {
 /// What a reader must know about who pays for what.
 fn separation_notes(steering_off: bool, one_cpu: bool) -> Vec<String> {
     let mut notes = vec![];
-    if steering_off {
-        notes.push(
-            "the kernel's work of receiving (softirq) is done on the generator's CPU and is not part of the \
-             meter's CPU time"
-                .into(),
-        );
-    } else {
+    if !steering_off {
         notes.push(
             "receive packet steering is on (net.core.rps_default_mask): who pays for receiving is not known"
                 .into(),

@@ -1,6 +1,5 @@
 //! The loop over all trials of a run, on any [`Bench`].
 
-use super::expect;
 use super::order::{Slot, interleaved};
 use super::plan::{Plan, PlannedPoint};
 use super::stop::Stop;
@@ -231,7 +230,6 @@ impl Sweep<'_> {
                 .map(|p| self.plan.points[p as usize].label())
                 .collect(),
             skipped: distinct(&state.skipped),
-            broken: expect::broken(&self.head.expect, &valid),
             interrupted,
         }
     }
