@@ -28,6 +28,7 @@ fn render(s: &Summary, out: &mut dyn Write) -> io::Result<()> {
     let figure = s.run.reproduces.as_ref().map_or(String::new(), |f| format!(" ({f})"));
     writeln!(out, "# {}\n", plain(&format!("{}{figure}", s.title())))?;
     writeln!(out, "**{}**: {}", s.verdict.word(), sentence(&s.because))?;
+    list("Before believing a number", &s.limits, out)?;
     for figure in plot::figures(s) {
         writeln!(out, "\n![{}: {}]({}.svg)", plain(&figure.title), plain(&figure.values), figure.name)?;
     }
@@ -37,7 +38,6 @@ fn render(s: &Summary, out: &mut dyn Write) -> io::Result<()> {
     fits(s, out)?;
     ledger(s, out)?;
     invalid(s, out)?;
-    list("Before believing a number", &s.limits, out)?;
     conditions(s, out)
 }
 

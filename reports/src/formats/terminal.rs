@@ -32,6 +32,7 @@ fn render(s: &Summary, out: &mut dyn Write) -> io::Result<()> {
     let figure = s.run.reproduces.as_ref().map_or(String::new(), |f| format!(" ({f})"));
     paragraph(&format!("{}{figure}", s.title()), "", "", out)?;
     paragraph(&format!("{}: {}", s.verdict.word().to_uppercase(), s.because), "", "  ", out)?;
+    list("Before believing a number", &s.limits, usize::MAX, out)?;
     for (i, series) in s.series.iter().enumerate() {
         // Without an axis there is one table of all points; with one, a table a curve.
         if s.axis.is_none() && i > 0 {
@@ -63,8 +64,7 @@ fn render(s: &Summary, out: &mut dyn Write) -> io::Result<()> {
     list("No results", &invalid, REASONS, out)?;
     let skipped: Vec<String> =
         s.skipped.iter().map(|k| format!("{}: {}; {}", k.what, k.reason, k.cure)).collect();
-    list("Skipped", &skipped, REASONS, out)?;
-    list("Limits", &s.limits, usize::MAX, out)
+    list("Skipped", &skipped, REASONS, out)
 }
 
 /// A heading with items below, where there are any.

@@ -39,6 +39,7 @@ fn page(s: &Summary) -> io::Result<String> {
         dark_figures()
     );
     html += &header(s);
+    html += &section("Before believing a number", &list(&s.limits));
     html += &figures(s)?;
     html += &section("What the numbers say", &list(&s.findings));
     html += &section("Results", &results::tables(s));
@@ -48,7 +49,6 @@ fn page(s: &Summary) -> io::Result<String> {
     html += &section("Classes", &results::classes(s));
     html += &section("Trials that are no results", &results::invalid(s));
     html += &section("Not run", &conditions::skipped(s));
-    html += &section("Before believing a number", &list(&s.limits));
     html += &section("Elements of the meter", &results::elements(s));
     html += &section("Machine and lab", &conditions::machine(s));
     html += &section("Scenario", &conditions::scenario(s));
