@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 #[command(after_help = "Examples:
   csnbench compile voice.csn --to rtfm -o voice.rules
   csnbench compile voice.csn --to bpf --form tree
-  tcpdump -r trace.pcap \"$(csnbench compile voice.csn --to tcpdump)\"")]
+  tcpdump -r trace.pcap \"$(csnbench compile voice.csn --to tcpdump --allow-loss)\"")]
 pub struct Args {
     /// The scenario file
     #[arg(value_name = "FILE")]

@@ -1,8 +1,8 @@
 //! `csnbench explain`: which rule a packet matches, and why not the earlier ones.
 
 use super::exit::Exit;
-use super::load;
 use super::render::{self, Style};
+use super::{lines, load};
 use meters::MeterError;
 use meters::capture::{Batch, Capture, Cpu, File, Frame};
 use std::io::Write;
@@ -55,20 +55,11 @@ fn packet(rules: &csn::RuleSet, text: &str, json: bool) -> Result<Exit, Exit> {
     })?;
     let explanation = csn::explain::explain(rules, &key);
     if json {
-        println!("{}", line(rules, 1, explanation.verdict));
+        println!("{}", lines::packet(rules, 1, explanation.verdict));
     } else {
-        print!("{explanation}");
+        println!("{explanation}");
     }
     Ok(Exit::Done)
-}
-
-/// One packet's verdict as JSON; packets and rules are counted from 1.
-fn line(rules: &csn::RuleSet, packet: u64, verdict: csn::ruleset::Verdict) -> serde_json::Value {
-    serde_json::json!({
-        "packet": packet,
-        "class": rules.label(verdict.class),
-        "rule": verdict.rule.map(|r| r + 1),
-    })
 }
 
 fn capture(rules: &csn::RuleSet, path: &Path, json: bool) -> Result<Exit, Exit> {
@@ -81,7 +72,7 @@ fn capture(rules: &csn::RuleSet, path: &Path, json: bool) -> Result<Exit, Exit> 
         let verdict = rules.classify(&csn::packet::parse(frame.bytes, frame.tag));
         counts[verdict.class.index()].add(u64::from(frame.length));
         if json && written.is_ok() {
-            written = writeln!(out, "{}", line(rules, number, verdict));
+            written = writeln!(out, "{}", lines::packet(rules, number, verdict));
         }
     });
     if let Err(e) = read {

@@ -1,9 +1,9 @@
 //! `csnbench generate`: the packets of a scenario, into a capture or onto an interface.
 
 use super::exit::Exit;
-use super::load;
 use super::render::{self, Style};
 use super::signals;
+use super::{lines, load};
 use csn::{RateSpec, Severity};
 use generator::job::Amount;
 use generator::plan::{Plan, PlanError};
@@ -168,8 +168,7 @@ fn summarise(report: &Report) {
 fn ledger(args: &Args, rules: &csn::RuleSet, report: &Report) -> Result<(), Exit> {
     let mut text = String::new();
     for (class, c) in rules.classes.iter().zip(report.ledger.by_class(rules, rules.rules.len())) {
-        let line = serde_json::json!({"class": class.label(), "packets": c.packets, "bytes": c.bytes});
-        text.push_str(&format!("{line}\n"));
+        text.push_str(&format!("{}\n", lines::class(&class.label(), c)));
     }
     let total = report.ledger.total();
     let line = serde_json::json!({

@@ -1,8 +1,8 @@
 //! `csnbench meter`: one built-in meter by itself.
 
 use super::exit::Exit;
-use super::load;
 use super::signals;
+use super::{lines, load};
 use csn::{MeterSpec, Span};
 use meters::builtin::{self, Rules, Session, Source};
 use meters::{MeterError, Readout};
@@ -129,7 +129,7 @@ fn print(args: &Args, rules: &Rules, readout: &Readout) {
         for (class, c) in ruleset.classes.iter().zip(&readout.classes) {
             let label = class.label();
             if args.json {
-                println!("{}", serde_json::json!({"class": label, "packets": c.packets, "bytes": c.bytes}));
+                println!("{}", lines::class(&label, *c));
             } else {
                 println!("{label:<24} {:>12} {:>14}", c.packets, c.bytes);
             }

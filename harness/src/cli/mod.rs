@@ -7,6 +7,7 @@ mod exit;
 mod explain;
 mod fmt;
 mod generate;
+mod lines;
 mod list;
 mod load;
 mod meter;
@@ -69,6 +70,9 @@ pub fn main() -> ExitCode {
             return if e.use_stderr() { Exit::Usage.into() } else { Exit::Done.into() };
         }
     };
+    if !matches!(cli.verb, Verb::Run(_) | Verb::Worker { .. }) {
+        signals::end_with_the_reader();
+    }
     let result = match &cli.verb {
         Verb::Check(args) => check::run(args),
         Verb::Fmt(args) => fmt::run(args),

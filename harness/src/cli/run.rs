@@ -5,6 +5,7 @@ use super::{load, report};
 use csn::Outcome;
 use harness::run::{Event, Observer, RunOptions};
 use reports::summary::Verdict;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 /// Where runs go when nothing else is said.
@@ -169,7 +170,8 @@ impl Observer for Tee {
         if let (true, Event::Measured { trial, .. }) = (self.json, event) {
             let record = reports::record::Record::Trial(Box::new((*trial).clone()));
             if let Ok(line) = serde_json::to_string(&record) {
-                println!("{line}");
+                // a reader that is gone is no reason to stop measuring: all is on disk
+                let _ = writeln!(std::io::stdout(), "{line}");
             }
         }
     }

@@ -18,3 +18,12 @@ pub fn stop_flag() -> Arc<AtomicBool> {
     }
     flag
 }
+
+/// Lets the program end quietly when whoever reads its output has read enough: `csnbench check … | head`. Not for a
+/// run, which has more to do than to print.
+pub fn end_with_the_reader() {
+    use nix::sys::signal::{SigHandler, Signal, signal};
+    // SAFETY: the default action is no handler of ours, so there is nothing that could be unsafe in a handler
+    let set = unsafe { signal(Signal::SIGPIPE, SigHandler::SigDfl) };
+    debug_assert!(set.is_ok(), "SIGPIPE exists");
+}
