@@ -165,6 +165,23 @@ pub fn escape(text: &str) -> String {
     out
 }
 
+/// Whether a character can be part of a number.
+fn in_figure(c: char) -> bool {
+    c.is_ascii_digit() || c == '.' || c == ','
+}
+
+/// A text with its numbers taken out: what texts have in common that differ in figures only.
+pub fn without_figures(text: &str) -> String {
+    text.chars().filter(|c| !in_figure(*c)).collect()
+}
+
+/// The first number of a text.
+pub fn first_figure(text: &str) -> Option<f64> {
+    let start = text.find(|c: char| c.is_ascii_digit())?;
+    let figure: String = text[start..].chars().take_while(|c| in_figure(*c)).filter(|c| *c != ',').collect();
+    figure.trim_end_matches('.').parse().ok()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -209,5 +226,13 @@ mod tests {
         assert_eq!(wrap("one two  three", 7), ["one two", "three"]);
         assert_eq!(wrap("it takes 5 ns (R² = 1), no", 13), ["it takes 5 ns", "(R² = 1), no"]);
         assert_eq!(wrap("it takes 5 ns", 10), ["it takes", "5 ns"]);
+    }
+
+    #[test]
+    fn figures_are_told_from_words() {
+        assert_eq!(without_figures("12.3 % of 4,000 packets late"), without_figures("7 % of 5 packets late"));
+        assert_eq!(first_figure("took 1,250.5 ns, not 3"), Some(1250.5));
+        assert_eq!(first_figure("at rule 12."), Some(12.0));
+        assert_eq!(first_figure("none"), None);
     }
 }

@@ -185,11 +185,21 @@ fn host(stored: &Stored) -> Vec<String> {
     all
 }
 
-/// Warnings of valid trials, each once.
+/// Warnings of valid trials. Those that differ in their figures only are one, told by its worst trial.
 fn warnings(s: &Summary) -> Vec<String> {
-    let mut seen: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut seen: BTreeMap<String, (usize, f64, &str)> = BTreeMap::new();
     for w in s.results().flat_map(|t| &t.warnings) {
-        *seen.entry(w).or_default() += 1;
+        let (kind, figure) = (text::without_figures(w), text::first_figure(w).unwrap_or(0.0));
+        let entry = seen.entry(kind).or_insert((0, figure, w));
+        entry.0 += 1;
+        if figure > entry.1 {
+            (entry.1, entry.2) = (figure, w);
+        }
     }
-    seen.into_iter().map(|(w, n)| format!("{w} ({})", plural(n, "trial"))).collect()
+    seen.into_values()
+        .map(|(n, _, w)| match n {
+            1 => format!("{w} (1 trial)"),
+            n => format!("{w} (the worst of {})", plural(n, "trial")),
+        })
+        .collect()
 }
