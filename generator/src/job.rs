@@ -69,6 +69,10 @@ pub struct Report {
     pub transmitter: String,
     /// Packets/s that were asked for; none for `max`.
     pub intended_pps: Option<f64>,
+    /// Packets/s of the send times that were drawn for the packets sent; none for `max`. With random gaps it differs from
+    /// what was asked for by chance, and a sender that keeps to its schedule reaches just this.
+    #[serde(default)]
+    pub scheduled_pps: Option<f64>,
     /// Packets that were due in the time that was sent.
     pub planned: u64,
     /// Packets that the device refused.

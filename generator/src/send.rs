@@ -154,6 +154,7 @@ pub fn send(
     let mut packets = [(None, 0u32); MAX_BATCH];
     let timed = pace == Pace::Clock && plan.schedule.is_paced();
     let (mut offered, mut first, mut last) = (0u64, None, 0);
+    let (mut first_due, mut last_due) = (None, 0);
     let mut clock = Clock { start: Instant::now(), last: 0, stalls: 0 };
     while !stop.load(Ordering::Relaxed) {
         let now = match pace {
@@ -180,6 +181,8 @@ pub fn send(
         if timed {
             tally.record_lateness(now, &due[..n]);
         }
+        first_due.get_or_insert(due[0]);
+        last_due = due[n - 1];
         first.get_or_insert(if pace == Pace::Clock { now } else { due[0] });
         last = if pace == Pace::Clock { clock.now() } else { due[n - 1] };
     }
@@ -188,12 +191,18 @@ pub fn send(
     Ok(Report {
         transmitter: tx.name().into(),
         intended_pps: plan.pps(),
+        scheduled_pps: plan.pps().and_then(|_| rate_of(offered, last_due - first_due.unwrap_or(last_due))),
         planned: offered + missed,
         refused: tally.refused,
         elapsed: Nanos(last - first.unwrap_or(last)),
         lateness: tally.lateness(clock.stalls),
         ledger: tally.ledger,
     })
+}
+
+/// Packets/s where so many packets span so many nanoseconds: one gap less than packets.
+fn rate_of(packets: u64, nanos: u64) -> Option<f64> {
+    (packets > 1 && nanos > 0).then(|| (packets - 1) as f64 * 1e9 / nanos as f64)
 }
 
 /// Packets that were due when the loop was stopped, and were not sent.
@@ -281,6 +290,9 @@ mod tests {
         assert_eq!((report.ledger.rules[0].packets, report.ledger.others.packets), (200, 200));
         assert!(report.elapsed >= Nanos(59_900_000), "{}", report.elapsed);
         assert!(report.lateness.max >= report.lateness.p50);
+        // constant gaps: the schedule is what was asked for
+        let (asked, drawn) = (report.intended_pps.unwrap(), report.scheduled_pps.unwrap());
+        assert!((drawn / asked - 1.0).abs() < 1e-6, "{asked} {drawn}");
     }
 
     #[test]
@@ -294,7 +306,7 @@ mod tests {
     #[test]
     fn the_highest_rate_is_full_batches_without_lateness() {
         let (report, _) = run(RateSpec::Max, Amount::Packets(10_000), u64::MAX);
-        assert_eq!((report.planned, report.intended_pps), (10_000, None));
+        assert_eq!((report.planned, report.intended_pps, report.scheduled_pps), (10_000, None, None));
         assert_eq!(report.lateness.share, 0.0);
         let (report, _) = run(RateSpec::Max, Amount::Time(Nanos::from_millis(5)), u64::MAX);
         assert!(report.planned > 1000 && report.elapsed >= Nanos::from_millis(4));

@@ -189,6 +189,9 @@ impl Trial {
 pub struct Offered {
     /// Packets/s asked; none for `max`.
     pub intended_pps: Option<f64>,
+    /// Packets/s of the send times that were drawn: what a sender that keeps to its schedule reaches. With random gaps
+    /// it differs from the intended rate by chance. None for `max`, and in records of before it was told.
+    pub scheduled_pps: Option<f64>,
     /// Packets/s that the device accepted.
     pub achieved_pps: f64,
     /// Seconds from the first to the last packet.

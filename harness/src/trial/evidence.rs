@@ -118,6 +118,7 @@ impl Evidence<'_> {
         let (report, total) = (self.report, self.report.ledger.total());
         record::Offered {
             intended_pps: report.intended_pps,
+            scheduled_pps: report.scheduled_pps,
             achieved_pps: report.achieved_pps(),
             seconds: report.elapsed.as_secs_f64(),
             planned: report.planned,

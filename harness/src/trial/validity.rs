@@ -7,7 +7,7 @@
 //! | a class is over-counted, or short without a loss that explains it | exact |
 //! | a filter takes away other packets than it should | exact, less what was lost before it |
 //! | packets on the interface that the generator did not send | exact |
-//! | the achieved rate is off | [`RATE_TOLERANCE`] of the intended |
+//! | the achieved rate is off | [`RATE_TOLERANCE`] of the scheduled |
 //! | too many packets are late | [`Unevenness::late_share`] later than the generator's bound |
 //! | the sender stood still too often or too long | [`Unevenness::stalls_per_second`], [`Unevenness::longest`] |
 //! | the meter failed | |
@@ -20,7 +20,7 @@
 use reports::record::{ClassCount, Cpu, Ledger, Offered};
 use std::fmt;
 
-/// The achieved rate may differ from the intended by this share.
+/// The achieved rate may differ from that of the schedule by this share.
 pub const RATE_TOLERANCE: f64 = 0.01;
 /// How unevenly a load may be sent.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -245,7 +245,7 @@ fn accounting(figures: &Figures<'_>) -> Vec<Reason> {
 /// Reasons in the sending.
 fn sending(offered: &Offered, bounds: Unevenness) -> Vec<Reason> {
     // as fast as possible has no schedule to be late against
-    let Some(intended) = offered.intended_pps else {
+    let Some(intended) = offered.scheduled_pps.or(offered.intended_pps) else {
         return vec![];
     };
     let mut reasons = vec![];
@@ -353,6 +353,10 @@ mod tests {
         assert_eq!(found.len(), 2);
         assert!(found.iter().all(Reason::is_noise));
         assert_eq!(found[0].to_string(), "rate missed: 985 packets/s instead of 1000 (-1.5 %)");
+        // random gaps that happen to be longer are what the schedule asks for
+        offered.scheduled_pps = Some(984.0);
+        assert_eq!(reasons(&ledger, &classes, &offered).len(), 1);
+        offered.scheduled_pps = None;
         // as fast as possible can't miss
         offered.intended_pps = None;
         assert_eq!(reasons(&ledger, &classes, &offered), []);

@@ -171,7 +171,7 @@ impl Metric {
                 Some(t.classes.iter().map(|c| c.counted.saturating_sub(expected(c)) as f64).sum())
             }
             Metric::Achieved => Some(o.achieved_pps),
-            Metric::AchievedShare => ratio(o.achieved_pps, o.intended_pps?),
+            Metric::AchievedShare => ratio(o.achieved_pps, o.scheduled_pps.or(o.intended_pps)?),
             Metric::LateP50 => Some(o.late_p50 as f64),
             Metric::LateP99 => Some(o.late_p99 as f64),
             Metric::LateMax => Some(o.late_max as f64),

@@ -217,6 +217,7 @@ fn trial(test: Test, meter: &str, rules: u32, noise: &mut Noise) -> Trial {
 fn offered(noise: &mut Noise) -> Offered {
     Offered {
         intended_pps: Some(PPS),
+        scheduled_pps: None,
         achieved_pps: PPS * (1.0 - 0.0004 * noise.share()),
         seconds: SECONDS,
         planned: PACKETS,
