@@ -99,6 +99,25 @@ fn pixels(bytes: &[u8]) {
     assert!(has((curve.0, curve.1, curve.2)) > 100);
 }
 
+/// Old files are test data: whatever was once written is still read and shown.
+#[test]
+fn every_stored_file_is_read_and_shown_by_every_format() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/testdata");
+    let mut files = 0;
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let stored = Stored::read(&std::fs::read(&path).unwrap()[..]).unwrap();
+        assert_eq!(stored.warnings, Vec::<String>::new(), "{}", path.display());
+        let summary = Summary::of(&stored);
+        assert!(summary.valid() > 0, "{}", path.display());
+        let made = documents(&summary);
+        assert!(made.keys().any(|f| f.ends_with(".png")), "{}: {:?}", path.display(), made.keys());
+        assert!(made.values().all(|bytes| !bytes.is_empty()), "{}", path.display());
+        files += 1;
+    }
+    assert!(files >= 2, "{folder} holds {files} files");
+}
+
 #[test]
 fn the_same_records_give_the_same_bytes() {
     let records = simulator::records(Test::NumberOfRules, 9, 4);
