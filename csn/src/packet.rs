@@ -39,6 +39,17 @@ pub const PORT_PROTOCOLS: [u8; 5] = [TCP, UDP, 33, 132, 136];
 /// options, mobility, HIP, shim6 (RFC 7045, IANA).
 pub const EXTENSIONS: [u8; 8] = [0, 43, 44, 51, 60, 135, 139, 140];
 
+/// Fields that are known of an IPv6 packet only behind its extension headers.
+pub const BEHIND_EXTENSIONS: [Field; 7] = [
+    Field::Proto,
+    Field::Fragment,
+    Field::SrcPort,
+    Field::DstPort,
+    Field::TcpFlags,
+    Field::IcmpType,
+    Field::IcmpCode,
+];
+
 /// The values of [`Field::Fragment`].
 pub mod fragment {
     /// Not a fragment.

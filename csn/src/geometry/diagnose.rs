@@ -73,41 +73,38 @@ fn unreachable(rules: &RuleSet, i: usize, reach: &Reach) -> Option<Diagnostic> {
     let n = i + 1;
     Some(match reach {
         Reach::Reachable(_) => return None,
-        Reach::Empty => Diagnostic {
-            code: codes::NOTHING.code,
-            severity: codes::NOTHING.severity,
+        Reach::Empty => Diagnostic::new(
+            &codes::NOTHING,
             span,
-            message: format!("rule {n} matches no packet"),
-            reason: contradiction(&rules.rules[i]),
-            cure: "drop one of these tests, or the rule".into(),
-            related: Vec::new(),
-        },
+            format!("rule {n} matches no packet"),
+            contradiction(&rules.rules[i]),
+            "drop one of these tests, or the rule",
+        ),
         Reach::Covered(by) => Diagnostic {
-            code: codes::COVERED.code,
-            severity: codes::COVERED.severity,
-            span,
-            message: format!("rule {n} can never match"),
-            reason: format!(
-                "every packet that it accepts is matched by {} before{}",
-                numbered(by),
-                if by.len() > 1 { ", taken together" } else { "" }
-            ),
-            cure: "put it in front of them, or remove it".into(),
             related: by
                 .iter()
                 .take(PLACES)
                 .map(|b| Label { span: rules.rules[*b].span, text: format!("rule {} comes first", b + 1) })
                 .collect(),
+            ..Diagnostic::new(
+                &codes::COVERED,
+                span,
+                format!("rule {n} can never match"),
+                format!(
+                    "every packet that it accepts is matched by {} before{}",
+                    numbered(by),
+                    if by.len() > 1 { ", taken together" } else { "" }
+                ),
+                "put it in front of them, or remove it",
+            )
         },
-        Reach::Unknown => Diagnostic {
-            code: codes::UNKNOWN_REACH.code,
-            severity: codes::UNKNOWN_REACH.severity,
+        Reach::Unknown => Diagnostic::new(
+            &codes::UNKNOWN_REACH,
             span,
-            message: format!("whether rule {n} can match was not found out"),
-            reason: "too many earlier rules overlap it in too many ways".into(),
-            cure: "merge earlier rules of one class into sets, or put the rule in front of them".into(),
-            related: Vec::new(),
-        },
+            format!("whether rule {n} can match was not found out"),
+            "too many earlier rules overlap it in too many ways",
+            "merge earlier rules of one class into sets, or put the rule in front of them",
+        ),
     })
 }
 
@@ -182,21 +179,22 @@ fn overlap(rules: &RuleSet, geometry: &Geometry, later: usize, earlier: &[usize]
         .and_then(|(a, b)| a.intersect(b))
         .map_or(String::new(), |r| format!(" (such as {})", example(&r)));
     Diagnostic {
-        code: codes::OVERLAP.code,
-        severity: codes::OVERLAP.severity,
-        span: rules.rules[later].span,
-        message: format!("rule {} overlaps {} of other classes", later + 1, numbered(earlier)),
-        reason: format!(
-            "packets that both match{example} are of class {}, not {}",
-            wins(&earlier[0]),
-            wins(&later)
-        ),
-        cure: "narrow one of the rules where this is not meant: the first that matches wins".into(),
         related: earlier
             .iter()
             .take(PLACES)
             .map(|e| Label { span: rules.rules[*e].span, text: format!("rule {}, class {}", e + 1, wins(e)) })
             .collect(),
+        ..Diagnostic::new(
+            &codes::OVERLAP,
+            rules.rules[later].span,
+            format!("rule {} overlaps {} of other classes", later + 1, numbered(earlier)),
+            format!(
+                "packets that both match{example} are of class {}, not {}",
+                wins(&earlier[0]),
+                wins(&later)
+            ),
+            "narrow one of the rules where this is not meant: the first that matches wins",
+        )
     }
 }
 

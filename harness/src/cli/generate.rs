@@ -4,7 +4,7 @@ use super::exit::Exit;
 use super::render::{self, Style};
 use super::signals;
 use super::{lines, load};
-use csn::{RateSpec, Severity};
+use csn::RateSpec;
 use generator::job::Amount;
 use generator::plan::{Plan, PlanError};
 use generator::{Job, Report, send, tx};
@@ -125,15 +125,8 @@ fn mac(text: &str) -> Result<[u8; 6], Exit> {
 
 /// Shows a plan's error at its statement.
 fn show(sources: &csn::Sources, e: &PlanError) -> Exit {
-    let diagnostic = csn::Diagnostic {
-        code: csn::codes::IMPOSSIBLE.code,
-        severity: Severity::Error,
-        span: e.span,
-        message: e.message.clone(),
-        reason: e.reason.clone(),
-        cure: e.cure.clone(),
-        related: vec![],
-    };
+    let (message, reason, cure) = (e.message.as_str(), e.reason.as_str(), e.cure.as_str());
+    let diagnostic = csn::Diagnostic::new(&csn::codes::IMPOSSIBLE, e.span, message, reason, cure);
     render::show(sources, &[diagnostic], Style::Text);
     Exit::Input
 }

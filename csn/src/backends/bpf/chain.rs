@@ -3,6 +3,7 @@
 use crate::backends::alternatives::{Alternative, in_all};
 use crate::cbpf::SCRATCH;
 use crate::field::Field;
+use crate::packet::BEHIND_EXTENSIONS;
 use crate::value::ValueSet;
 use std::collections::HashMap;
 
@@ -17,16 +18,6 @@ pub(super) fn is_link(field: Field) -> bool {
 /// Fields behind the IP header.
 pub(super) const TRANSPORT: [Field; 5] =
     [Field::SrcPort, Field::DstPort, Field::TcpFlags, Field::IcmpType, Field::IcmpCode];
-/// Fields that are known only behind the extension headers of IPv6.
-pub(super) const BEHIND_EXTENSIONS: [Field; 7] = [
-    Field::Proto,
-    Field::Fragment,
-    Field::SrcPort,
-    Field::DstPort,
-    Field::TcpFlags,
-    Field::IcmpType,
-    Field::IcmpCode,
-];
 
 /// The packets that a chain is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

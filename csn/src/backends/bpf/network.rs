@@ -1,12 +1,12 @@
 //! Code that walks through the IP header and what follows, and puts the fields at hand.
 
 use super::assemble::{Assembler, Label};
-use super::chain::{BEHIND_EXTENSIONS, Chain, Kind, TRANSPORT, is_link};
+use super::chain::{Chain, Kind, TRANSPORT, is_link};
 use super::compare::{At, load, shared};
 use super::sets::{ABSENT, Domain, Lookup, test_word};
 use crate::cbpf::code::*;
 use crate::field::Field;
-use crate::packet::{ICMP, ICMPV6, MAX_EXTENSIONS, PORT_PROTOCOLS, TCP, fragment};
+use crate::packet::{BEHIND_EXTENSIONS, ICMP, ICMPV6, MAX_EXTENSIONS, PORT_PROTOCOLS, TCP, fragment};
 use crate::value::{Value, ValueSet};
 
 /// Where the code in front of a chain leads.

@@ -78,7 +78,7 @@ fn judge(alternative: &Alternative, options: &Options) -> (bool, Option<String>)
     if network && alternative.test(Field::EtherType).is_none_or(|s| MPLS.iter().any(|n| s.contains(*n))) {
         lost.push("packets behind MPLS labels");
     }
-    if alternative.for_ip(6).is_some() && terms::BEHIND_EXTENSIONS.iter().any(|f| tests(*f)) {
+    if alternative.for_ip(6).is_some() && crate::packet::BEHIND_EXTENSIONS.iter().any(|f| tests(*f)) {
         lost.push("what stands behind IPv6 extension headers");
     }
     let lost = (!lost.is_empty()).then(|| format!("not looked into: {}", lost.join(", ")));

@@ -25,17 +25,6 @@ impl Header {
     }
 }
 
-/// Fields that IPv6 has behind its extension headers.
-pub(super) const BEHIND_EXTENSIONS: [Field; 7] = [
-    Field::Proto,
-    Field::Fragment,
-    Field::SrcPort,
-    Field::DstPort,
-    Field::TcpFlags,
-    Field::IcmpType,
-    Field::IcmpCode,
-];
-
 /// The test of `field` within packets of `header`; `all` are the tests of the whole rule.
 pub(super) fn term(header: Header, field: Field, set: &ValueSet, all: &[(Field, ValueSet)]) -> String {
     let six = header == Header::Six;
