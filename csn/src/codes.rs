@@ -1,8 +1,8 @@
 //! The table of everything that the front end can say about a scenario. A code has one meaning for ever: new
 //! findings get new codes, and codes that fall away stay unused.
 //!
-//! `E0` syntax and files, `E1` names and values, `E2` rules and classes, `E3` traffic, `E4` the experiment, `E9` not
-//! executed by this version; `W` and `L` with the same hundreds for warnings and lints.
+//! `E0` syntax and files, `E1` names and values, `E2` rules and classes, `E3` traffic, `E4` the experiment, `E5` rule
+//! sets of other formats, `E9` not executed by this version; `W` and `L` with the same hundreds for warnings and lints.
 
 use crate::diagnostic::Severity;
 
@@ -358,6 +358,21 @@ codes! {
         why "One `vary` is one axis; several make a grid."
         example "vary: flows = 1, 10, others = 0%, 50%;"
         cure "Write a second `vary`."
+    IMPORT_SYNTAX "E501" Error "text that is not of the imported format"
+        what "A line of an imported rule set cannot be read."
+        why "Leaving it out in silence would change what the rules mean."
+        example "@10.0.0.0/8 0.0.0.0/0 0 : 65535 80 0x06/0xFF"
+        cure "Mend the line; the message shows what is expected there. `--allow-loss` leaves such lines out."
+    IMPORT_LOST "E502" Error "a rule that the notation cannot say"
+        what "A rule of an imported set tests something that no field of CSN holds, or acts in a way that is not a class."
+        why "Taking it over in part would count other packets than it does."
+        example "@10.0.0.0/8 0.0.0.0/0 0 : 65535 0 : 65535 0x06/0xF0 0x0000/0x0000"
+        cure "Write what is meant in CSN by hand; `--allow-loss` leaves the rule out."
+    IMPORT_ASIDE "W503" Warning "a part of an imported rule set that is left aside"
+        what "A statement of an imported set that is no rule, such as a counter's value or a default action."
+        why "It changes no class, but it is not in the CSN file either."
+        example "*filter\n:INPUT DROP [5:300]\nCOMMIT"
+        cure "Nothing need be done."
     SHARE_OF "E901" Error "shares of flows or bytes are not executed yet"
         what "`of = flows` or `of = bytes` is understood, but this version makes shares of packets only."
         why "Running it as something else would give wrong results."
@@ -425,7 +440,9 @@ mod tests {
     fn every_example_has_what_it_is_an_example_of() {
         // NOTHING stands behind CONTRADICTION for rule sets that do not come from text, and an example that exhausts
         // a bound would be as long as the bound
-        for c in CODES.iter().filter(|c| ![NOTHING, UNKNOWN_REACH, UNCHECKED].contains(c)) {
+        // those of imports are not about this notation
+        let elsewhere = |c: &&Code| [NOTHING, UNKNOWN_REACH, UNCHECKED].contains(c) || &c.code[1..2] == "5";
+        for c in CODES.iter().filter(|c| !elsewhere(c)) {
             let out = crate::compile("example.csn", c.example, &mut Files);
             let found: Vec<_> = out.diagnostics.iter().chain(&out.unexecuted).map(|d| d.code).collect();
             assert!(found.contains(&c.code), "{}: found {found:?}", c.code);

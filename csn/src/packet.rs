@@ -5,6 +5,7 @@
 //! has no transport header, so no ports, flags or ICMP type.
 
 use crate::field::Field;
+use crate::frame_kind::FrameKind;
 use crate::key::Key;
 use crate::value::Value;
 
@@ -84,6 +85,10 @@ pub trait Sink {
 
     /// An IPv6 address.
     fn v6(&mut self, field: Field, address: u128);
+
+    /// What kind of frame it is, beside its fields; most sinks do not care.
+    #[inline]
+    fn kind(&mut self, _: FrameKind) {}
 }
 
 impl Sink for Key {
@@ -112,7 +117,9 @@ pub fn parse(frame: &[u8], tag: Option<u16>) -> Key {
 #[inline]
 pub fn extract<S: Sink>(frame: &[u8], tag: Option<u16>, sink: &mut S) {
     // a frame without a whole link header has no fields
-    let _ = link(frame, tag, sink);
+    if link(frame, tag, sink).is_none() {
+        sink.kind(FrameKind::Malformed);
+    }
 }
 
 #[inline]
@@ -125,8 +132,12 @@ fn link<S: Sink>(frame: &[u8], tag: Option<u16>, out: &mut S) -> Option<()> {
     }
     let mut at = 14;
     let mut tags = usize::from(tag.is_some());
+    if tags > 0 {
+        out.kind(FrameKind::Tagged);
+    }
     while VLAN_TYPES.contains(&ethertype) && tags < MAX_TAGS {
         let control = be16(frame, at)?;
+        out.kind(if tags == 0 { FrameKind::Tagged } else { FrameKind::Stacked });
         if tags == 0 {
             out.number(Field::Vlan, u64::from(control & 0xfff));
         }
@@ -139,6 +150,7 @@ fn link<S: Sink>(frame: &[u8], tag: Option<u16>, out: &mut S) -> Option<()> {
         IPV4 => ipv4(&frame[at..], out),
         IPV6 => ipv6(&frame[at..], out),
         t if MPLS_TYPES.contains(&t) => {
+            out.kind(FrameKind::Labelled);
             let top = be32(frame, at)?;
             out.number(Field::Mpls, u64::from(top >> 12));
             let mut entry = top;
@@ -156,7 +168,10 @@ fn link<S: Sink>(frame: &[u8], tag: Option<u16>, out: &mut S) -> Option<()> {
             }
             None
         }
-        _ => None,
+        _ => {
+            out.kind(FrameKind::NoIp);
+            Some(())
+        }
     }
 }
 
@@ -173,10 +188,18 @@ fn ipv4<S: Sink>(p: &[u8], out: &mut S) -> Option<()> {
     if p.len() < 20 || p[0] >> 4 != 4 || p[0] & 0xf < 5 {
         return None;
     }
+    let header = usize::from(p[0] & 0xf) * 4;
+    let length = be16(p, 2)?;
+    if header > 20 {
+        out.kind(FrameKind::Options);
+    }
+    if usize::from(length) < header || usize::from(length) > p.len() {
+        out.kind(FrameKind::Malformed);
+    }
     out.v4(Field::SrcIp, be32(p, 12)?);
     out.v4(Field::DstIp, be32(p, 16)?);
     out.number(Field::Proto, u64::from(p[9]));
-    octet(out, p[1], p[8], u32::from(be16(p, 2)?));
+    octet(out, p[1], p[8], u32::from(length));
     let frag = be16(p, 6)?;
     let fragment = match (frag & 0x1fff, frag & 0x2000) {
         (0, 0) => fragment::NO,
@@ -184,10 +207,13 @@ fn ipv4<S: Sink>(p: &[u8], out: &mut S) -> Option<()> {
         _ => fragment::LATER,
     };
     out.number(Field::Fragment, fragment as u64);
-    if fragment == fragment::LATER {
-        return None;
+    if fragment != fragment::NO {
+        out.kind(FrameKind::Fragment);
     }
-    transport(p.get(usize::from(p[0] & 0xf) * 4..)?, p[9], ICMP, out)
+    if fragment == fragment::LATER {
+        return Some(());
+    }
+    transport(p.get(header..)?, p[9], ICMP, out)
 }
 
 #[inline]
@@ -199,7 +225,11 @@ fn ipv6<S: Sink>(p: &[u8], out: &mut S) -> Option<()> {
     out.v6(Field::SrcIp, u128::from_be_bytes(p[8..24].try_into().ok()?));
     out.v6(Field::DstIp, u128::from_be_bytes(p[24..40].try_into().ok()?));
     // the header counts too; the field has 16 bits
-    let length = (40 + u32::from(be16(p, 4)?)).min(0xffff);
+    let length = 40 + u32::from(be16(p, 4)?);
+    if length as usize > p.len() {
+        out.kind(FrameKind::Malformed);
+    }
+    let length = length.min(0xffff);
     octet(out, (first >> 20) as u8, p[7], length);
     out.number(Field::FlowLabel, u64::from(first & 0xf_ffff));
     let mut next = p[6];
@@ -211,14 +241,16 @@ fn ipv6<S: Sink>(p: &[u8], out: &mut S) -> Option<()> {
             out.number(Field::Proto, u64::from(next));
             return transport(p.get(at..)?, next, ICMPV6, out);
         }
+        out.kind(FrameKind::Extensions);
         let header = p.get(at..at + 8)?;
         at += match next {
             44 => {
+                out.kind(FrameKind::Fragment);
                 let offset = be16(header, 2)?;
                 if offset >> 3 != 0 {
                     out.number(Field::Fragment, fragment::LATER as u64);
                     out.number(Field::Proto, u64::from(header[0]));
-                    return None;
+                    return Some(());
                 }
                 if offset & 1 == 1 {
                     fragment = fragment::FIRST;
@@ -238,14 +270,27 @@ fn transport<S: Sink>(p: &[u8], proto: u8, icmp: u8, out: &mut S) -> Option<()> 
     if proto == icmp {
         out.number(Field::IcmpType, u64::from(*p.first()?));
         out.number(Field::IcmpCode, u64::from(*p.get(1)?));
-    } else if PORT_PROTOCOLS.contains(&proto) && p.len() >= 4 {
-        out.number(Field::SrcPort, u64::from(be16(p, 0)?));
-        out.number(Field::DstPort, u64::from(be16(p, 2)?));
+        (p.len() >= 8).then_some(())
+    } else if PORT_PROTOCOLS.contains(&proto) {
+        let (source, destination) = (be16(p, 0)?, be16(p, 2)?);
+        out.number(Field::SrcPort, u64::from(source));
+        out.number(Field::DstPort, u64::from(destination));
         if proto == TCP {
             out.number(Field::TcpFlags, u64::from(*p.get(13)?));
         }
+        (p.len() >= shortest_header(proto)).then_some(())
+    } else {
+        Some(())
     }
-    Some(())
+}
+
+/// Octets of the shortest header of a protocol with ports (RFC 768, 9293, 4340, 9260, 3828).
+const fn shortest_header(proto: u8) -> usize {
+    match proto {
+        TCP => 20,
+        33 | 132 => 12,
+        _ => 8,
+    }
 }
 
 #[cfg(test)]

@@ -78,7 +78,7 @@ impl Kernel {
 }
 
 fn random_options(random: &mut Random, form: Form) -> Options {
-    Options { form, invert: random.chance(25), ..Options::default() }
+    Options { form: Some(form), invert: random.chance(25), ..Options::default() }
 }
 
 #[test]
@@ -101,7 +101,7 @@ fn filters_agree_with_the_oracle_in_the_interpreter_and_in_the_kernel() {
         };
         let keys: Vec<Key> = frames.iter().map(|f| packet::parse(f, None)).collect();
         edges += keys.iter().filter(|k| is_edge(&rules, k)).count();
-        for form in [Form::Linear, Form::Tree] {
+        for form in [Bpf::LINEAR, Bpf::TREE] {
             let options = random_options(&mut random, form);
             let (program, kept) = filter(&rules, &options);
             shortened += usize::from(kept.rules.len() < rules.rules.len());
@@ -146,7 +146,7 @@ fn live_filters_know_tag_and_interface() {
         let mut random = Random::new(seed ^ 0x5eed);
         let count = 1 + random.below(30);
         let rules = rule_set(&mut random, count, &Field::ALL);
-        let options = Options { live: true, ..random_options(&mut random, Form::Linear) };
+        let options = Options { live: true, ..random_options(&mut random, Bpf::LINEAR) };
         let (program, kept) = filter(&rules, &options);
         let machine = Interpreter::new(&program).unwrap_or_else(|e| panic!("set {seed}: {e}"));
         let frames = Frames::new(&rules);

@@ -15,6 +15,7 @@ pub use rtfm::Rtfm;
 pub use tcpdump::Tcpdump;
 
 use crate::field::Field;
+use crate::frame_kind::{FrameKind, FrameKinds};
 use crate::ruleset::{ClassId, RuleSet};
 use crate::value::ValueSet;
 
@@ -28,6 +29,11 @@ pub trait Backend: Sync {
 
     /// What it makes of [`example_rules`], with default options.
     fn example(&self) -> &'static str;
+
+    /// The forms that it can write, the usual one first; none where there is only one.
+    fn forms(&self) -> &'static [Form] {
+        &[]
+    }
 
     /// Translates a rule set.
     fn emit(&self, rules: &RuleSet, options: &Options) -> Emitted;
@@ -44,8 +50,10 @@ pub fn by_name(name: &str) -> Option<&'static dyn Backend> {
 /// What a translation can be asked for. Back ends leave aside what does not concern them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Options {
-    /// Filters: how values are looked up.
-    pub form: Form,
+    /// One of the back end's [`Backend::forms`]; none stands for the first.
+    pub form: Option<Form>,
+    /// The interface that the packets arrive on, where a target binds its rules to one.
+    pub interface: String,
     /// Filters: octets of an accepted packet that are kept.
     pub accept: u32,
     /// Filters: accept the packets that no rule matches, and only them.
@@ -64,18 +72,25 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { form: Form::Linear, accept: 262_144, invert: false, live: false, set: 1, shared: None }
+        Self {
+            form: None,
+            interface: "eth0".into(),
+            accept: 262_144,
+            invert: false,
+            live: false,
+            set: 1,
+            shared: None,
+        }
     }
 }
 
-/// How a filter looks values up.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Form {
-    /// One comparison after the other, in the order of the rules.
-    #[default]
-    Linear,
-    /// A balanced tree of comparisons, where the rules differ in one field only.
-    Tree,
+/// One of several ways in which a back end can write the same rules.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Form {
+    /// The name on the command line.
+    pub name: &'static str,
+    /// What it is, in one line.
+    pub summary: &'static str,
 }
 
 /// What came out of a translation.
@@ -89,6 +104,8 @@ pub struct Emitted {
     pub labels: Vec<(String, ClassId)>,
     /// Rules that mean something else in the target, or nothing.
     pub losses: Vec<Loss>,
+    /// Kinds of frames that the target does not classify as the notation does, whatever the rules say.
+    pub outside: Vec<Outside>,
     /// What is worth knowing and changes no meaning.
     pub notes: Vec<String>,
     /// Size in the target's own unit: rules, instructions, terms.
@@ -114,6 +131,22 @@ pub struct Loss {
     pub rule: usize,
     /// What is different, and why.
     pub reason: String,
+}
+
+/// A kind of frames on which a target differs, or that it never sees.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outside {
+    /// The frames.
+    pub kind: FrameKind,
+    /// What the target does with them.
+    pub reason: &'static str,
+}
+
+impl Emitted {
+    /// The kinds of frames on which the target differs.
+    pub fn outside_kinds(&self) -> FrameKinds {
+        self.outside.iter().map(|o| o.kind).collect()
+    }
 }
 
 /// The rule set of the paper's example: UDP from one host to another, one class per destination port.
@@ -143,6 +176,10 @@ mod tests {
     use super::*;
     use std::collections::HashSet;
 
+    fn forms(b: &dyn Backend) -> Vec<Option<Form>> {
+        [None].into_iter().chain(b.forms().iter().copied().map(Some)).collect()
+    }
+
     #[test]
     fn every_back_end_is_documented_and_its_example_is_what_it_makes() {
         let mut names = HashSet::new();
@@ -153,15 +190,22 @@ mod tests {
             let made = b.emit(&example_rules(), &Options::default());
             assert_eq!(made.artefact, b.example(), "{}", b.name());
             assert!(made.entries > 0);
+            for form in b.forms() {
+                assert!(!form.summary.is_empty(), "{}: {}", b.name(), form.name);
+                let same = b.forms().iter().filter(|f| f.name == form.name).count();
+                assert_eq!(same, 1, "{}: {}", b.name(), form.name);
+            }
         }
     }
 
     #[test]
     fn every_back_end_copes_with_no_rules() {
         for b in BACKENDS {
-            let made = b.emit(&RuleSet::default(), &Options::default());
-            assert!(made.losses.is_empty(), "{}", b.name());
-            assert!(!made.artefact.is_empty(), "{}", b.name());
+            for form in forms(*b) {
+                let made = b.emit(&RuleSet::default(), &Options { form, ..Options::default() });
+                assert!(made.losses.is_empty(), "{}", b.name());
+                assert!(!made.artefact.is_empty(), "{}", b.name());
+            }
         }
     }
 }

@@ -24,7 +24,7 @@ mod rules;
 mod shares;
 mod values;
 mod vary;
-mod words;
+pub(crate) mod words;
 
 pub use compile::{Outcome, compile};
 pub use packet::parse_packet;

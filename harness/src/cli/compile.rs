@@ -2,7 +2,7 @@
 
 use super::exit::Exit;
 use super::load;
-use csn::backends::{self, Form, Options};
+use csn::backends::{self, Backend, Form, Options};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 #[command(after_help = "Examples:
   csnbench compile voice.csn --to rtfm -o voice.rules
   csnbench compile voice.csn --to bpf --form tree
-  tcpdump -r trace.pcap \"$(csnbench compile voice.csn --to tcpdump --allow-loss)\"")]
+  tcpdump -r trace.pcap \"$(csnbench compile voice.csn --to tcpdump)\"")]
 pub struct Args {
     /// The scenario file
     #[arg(value_name = "FILE")]
@@ -25,9 +25,12 @@ pub struct Args {
     /// Only the first N rules
     #[arg(long, value_name = "N")]
     rules: Option<usize>,
-    /// Filters: how values are looked up
-    #[arg(long, value_enum, default_value = "linear")]
-    form: FormArg,
+    /// One of the target's forms; see `csnbench list backends`
+    #[arg(long, value_name = "FORM")]
+    form: Option<String>,
+    /// The interface that the packets arrive on, for targets that bind rules to one
+    #[arg(long, value_name = "IF", default_value = "eth0")]
+    interface: String,
     /// Filters: accept what no rule matches
     #[arg(long)]
     invert: bool,
@@ -37,14 +40,6 @@ pub struct Args {
     /// Write the result although rules mean something else in the target
     #[arg(long)]
     allow_loss: bool,
-}
-
-#[derive(Clone, Copy, clap::ValueEnum)]
-enum FormArg {
-    /// One comparison after the other
-    Linear,
-    /// A balanced tree of comparisons
-    Tree,
 }
 
 /// Compiles the rules; losses go to standard error and end the verb unless they are allowed.
@@ -58,10 +53,8 @@ pub fn run(args: &Args) -> Result<Exit, Exit> {
     let all = &outcome.scenario.rules;
     let rules = all.first(args.rules.unwrap_or(all.rules.len()));
     let options = Options {
-        form: match args.form {
-            FormArg::Linear => Form::Linear,
-            FormArg::Tree => Form::Tree,
-        },
+        form: form(backend, args.form.as_deref())?,
+        interface: args.interface.clone(),
         invert: args.invert,
         live: args.live,
         shared: Some(backends::shared_tests(all)),
@@ -70,6 +63,9 @@ pub fn run(args: &Args) -> Result<Exit, Exit> {
     let emitted = backend.emit(&rules, &options);
     for note in &emitted.notes {
         eprintln!("note: {note}");
+    }
+    for outside in &emitted.outside {
+        eprintln!("note: {} may be of another class than here: {}", outside.kind, outside.reason);
     }
     for loss in &emitted.losses {
         let span = rules.rules[loss.rule].span;
@@ -96,4 +92,20 @@ pub fn run(args: &Args) -> Result<Exit, Exit> {
         Exit::Failed
     })?;
     Ok(Exit::Done)
+}
+
+/// The form of that name.
+fn form(backend: &dyn Backend, name: Option<&str>) -> Result<Option<Form>, Exit> {
+    let Some(name) = name else { return Ok(None) };
+    let found = backend.forms().iter().copied().find(|f| f.name == name);
+    if found.is_none() {
+        let names: Vec<_> = backend.forms().iter().map(|f| f.name).collect();
+        let cure = if names.is_empty() {
+            "it has only one".into()
+        } else {
+            format!("there are: {}", names.join(", "))
+        };
+        eprintln!("csnbench: the back end `{}` has no form `{name}`; {cure}", backend.name());
+    }
+    found.map(Some).ok_or(Exit::Usage)
 }

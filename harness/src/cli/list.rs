@@ -20,6 +20,8 @@ enum Table {
     Meters,
     /// What rules can be compiled to
     Backends,
+    /// What rules can be taken over from
+    Imports,
     /// Distributions of sizes and gaps
     Distributions,
     /// Ways for packets to leave
@@ -42,8 +44,12 @@ fn rows(table: Table) -> Vec<Row> {
             })
             .collect(),
         Table::Backends => {
-            csn::backends::BACKENDS.iter().map(|b| Row(b.name(), b.summary(), vec![])).collect()
+            let forms = |b: &dyn csn::backends::Backend| {
+                b.forms().iter().map(|f| format!("--form {}: {}", f.name, f.summary)).collect()
+            };
+            csn::backends::BACKENDS.iter().map(|b| Row(b.name(), b.summary(), forms(*b))).collect()
         }
+        Table::Imports => csn::imports::IMPORTS.iter().map(|i| Row(i.name(), i.summary(), vec![])).collect(),
         Table::Distributions => {
             generator::dist::TABLE.iter().map(|d| Row(d.name, d.doc, vec![d.example.into()])).collect()
         }

@@ -7,6 +7,7 @@ mod exit;
 mod explain;
 mod fmt;
 mod generate;
+mod import;
 mod lines;
 mod list;
 mod load;
@@ -41,6 +42,8 @@ enum Verb {
     Explain(explain::Args),
     /// Compile the rules to what a meter loads
     Compile(compile::Args),
+    /// Take over a rule set of another format
+    Import(import::Args),
     /// Make the packets of a scenario, into a capture or onto an interface
     Generate(generate::Args),
     /// Run one built-in meter by itself
@@ -51,7 +54,7 @@ enum Verb {
     Report(report::Args),
     /// Say what this machine can do, what is missing, and what would install it
     Doctor(doctor::Args),
-    /// List meters, back ends, distributions, transmitters or report formats
+    /// List meters, back ends, imports, distributions, transmitters or report formats
     List(list::Args),
     /// Processes that a run starts
     #[command(hide = true, disable_help_flag = true)]
@@ -78,6 +81,7 @@ pub fn main() -> ExitCode {
         Verb::Fmt(args) => fmt::run(args),
         Verb::Explain(args) => explain::run(args),
         Verb::Compile(args) => compile::run(args),
+        Verb::Import(args) => import::run(args),
         Verb::Generate(args) => generate::run(args),
         Verb::Meter(args) => meter::run(args),
         Verb::Run(args) => run::run(args),

@@ -61,7 +61,7 @@ pub fn compile(
     let part = RuleSet { classes: rules.classes.clone(), rules: rules.rules[range.clone()].to_vec() };
     let backend = by_name("bpf").ok_or_else(|| failed("there is no back end `bpf`".into()))?;
     let made =
-        backend.emit(&part, &Options { form: filter.form, accept, invert, live, ..Options::default() });
+        backend.emit(&part, &Options { form: Some(filter.form), accept, invert, live, ..Options::default() });
     if let Some(loss) = made.losses.first() {
         let rule = range.start + loss.rule + 1;
         return Err(MeterError::Loss { meter: meter.into(), rule, reason: loss.reason.clone() });

@@ -3,7 +3,6 @@
 use super::assemble::{Assembler, Label};
 use super::chain::{Chain, Kind, TRANSPORT, is_link, widths};
 use super::sets::{Domain, Lookup, test_wide, test_word};
-use crate::backends::Form;
 use crate::cbpf::{ancillary, code::*};
 use crate::field::Field;
 use crate::value::ValueSet;
@@ -167,14 +166,12 @@ impl Meeting {
 pub(super) fn alternatives(
     asm: &mut Assembler,
     chain: &Chain,
-    form: Form,
+    tree: bool,
     mut held: Option<Field>,
     accept: Label,
     reject: Label,
 ) -> Option<&'static str> {
-    if form == Form::Tree
-        && let Some((field, union)) = single_field(chain)
-    {
+    if tree && let Some((field, union)) = single_field(chain) {
         test(asm, chain, At::Scratch, (field, &union), Lookup::ByHalving, &mut held, (accept, reject));
         return None;
     }
@@ -201,8 +198,8 @@ pub(super) fn alternatives(
             held = meeting.held;
         }
     }
-    let tree = form == Form::Tree && chain.own.len() > 1;
-    tree.then_some("the rules differ in more than one field: linear instead of a tree")
+    (tree && chain.own.len() > 1)
+        .then_some("the rules differ in more than one field: linear instead of a tree")
 }
 
 /// The only field that the alternatives differ in, and all its accepted values.

@@ -17,7 +17,7 @@ mod network;
 mod sets;
 
 use super::alternatives::{Alternative, alternatives};
-use super::{Backend, Compiled, Emitted, Loss, Options};
+use super::{Backend, Compiled, Emitted, Form, Loss, Options};
 use crate::cbpf::{Instruction, MAX_INSTRUCTIONS, c_array, code::*};
 use crate::field::Field;
 use crate::packet::MPLS_TYPES;
@@ -31,6 +31,17 @@ use network::Exits;
 /// The back end `bpf`.
 pub struct Bpf;
 
+impl Bpf {
+    /// One comparison after the other, in the order of the rules.
+    pub const LINEAR: Form =
+        Form { name: "linear", summary: "one comparison after the other, as the rules stand" };
+    /// A balanced tree of comparisons, where the rules differ in one field only.
+    pub const TREE: Form = Form {
+        name: "tree",
+        summary: "a balanced tree of comparisons, where rules differ in one field only",
+    };
+}
+
 impl Backend for Bpf {
     fn name(&self) -> &'static str {
         "bpf"
@@ -42,6 +53,10 @@ impl Backend for Bpf {
 
     fn example(&self) -> &'static str {
         include_str!("../examples/example.bpf")
+    }
+
+    fn forms(&self) -> &'static [Form] {
+        &[Self::LINEAR, Self::TREE]
     }
 
     fn emit(&self, rules: &RuleSet, options: &Options) -> Emitted {
@@ -72,9 +87,9 @@ impl Backend for Bpf {
             artefact: c_array(&program),
             entries: program.len(),
             program: Compiled::Bpf(program),
-            labels: Vec::new(),
             losses,
             notes,
+            ..Emitted::default()
         }
     }
 }
@@ -263,8 +278,15 @@ impl<'a> Compiler<'a> {
             Kind::Six | Kind::Ip => [Field::Fragment].into_iter().chain(TRANSPORT).collect(),
         };
         compare::shared(asm, chain, compare::At::Scratch, &late, self.reject);
-        let note = compare::alternatives(asm, chain, self.options.form, None, self.accept, self.reject)
-            .map(String::from);
+        let note = compare::alternatives(
+            asm,
+            chain,
+            self.options.form == Some(Bpf::TREE),
+            None,
+            self.accept,
+            self.reject,
+        )
+        .map(String::from);
         if let Some(note) = note.filter(|n| !self.notes.contains(n)) {
             self.notes.push(note);
         }
@@ -277,7 +299,7 @@ const IP_ONLY: [Field; 3] = [Field::SrcIp, Field::DstIp, Field::FlowLabel];
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::backends::{Form, example_rules};
+    use crate::backends::example_rules;
     use crate::cbpf::Interpreter;
     use crate::sample::{Random, rule_set};
     use crate::value::ValueSet;
@@ -295,22 +317,23 @@ mod tests {
     }
 
     fn size(rules: &RuleSet, form: Form) -> usize {
-        Bpf.emit(rules, &Options { form, ..Options::default() }).entries
+        Bpf.emit(rules, &Options { form: Some(form), ..Options::default() }).entries
     }
 
     #[test]
     fn a_port_more_is_one_comparison_more() {
-        let base = size(&with_ports(2), Form::Linear) - 2;
+        let base = size(&with_ports(2), Bpf::LINEAR) - 2;
         assert!(base <= 136, "{base}");
-        assert_eq!(size(&with_ports(100), Form::Linear), base + 100);
+        assert_eq!(size(&with_ports(100), Bpf::LINEAR), base + 100);
         // and an island every 255 instructions
-        assert!(size(&with_ports(1000), Form::Linear) <= base + 1000 + 5);
-        assert!(size(&with_ports(1000), Form::Tree) <= base + 2000 + 20);
+        assert!(size(&with_ports(1000), Bpf::LINEAR) <= base + 1000 + 5);
+        assert!(size(&with_ports(1000), Bpf::TREE) <= base + 2000 + 20);
     }
 
     #[test]
     fn a_tree_needs_rules_that_differ_in_one_field() {
-        let emit = |rules: &RuleSet| Bpf.emit(rules, &Options { form: Form::Tree, ..Options::default() });
+        let emit =
+            |rules: &RuleSet| Bpf.emit(rules, &Options { form: Some(Bpf::TREE), ..Options::default() });
         let mut rules = with_ports(9);
         assert_eq!(emit(&rules).notes, Vec::<String>::new());
         rules.rules[4].tests.remove(0);

@@ -54,7 +54,7 @@ impl Backend for Rtfm {
                 .map(|n| (n.to_string(), ClassId(n)))
                 .collect(),
             losses,
-            notes: Vec::new(),
+            ..Emitted::default()
         }
     }
 }

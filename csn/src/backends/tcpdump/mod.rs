@@ -1,13 +1,14 @@
 //! Filter expressions for tcpdump and all else that uses libpcap (pcap-filter(7)), for Ethernet.
 //!
-//! libpcap looks for the IP header right behind the link header, and for ports right behind that of IPv6. Where a
-//! rule means more than that, the difference is declared as a loss of the rule.
+//! libpcap looks for the IP header right behind the link header, and for ports right behind that of IPv6. Frames on
+//! which that makes a difference are declared as [`Outside`].
 
 mod terms;
 
 use super::alternatives::{Alternative, alternatives, in_all};
-use super::{Backend, Emitted, Loss, Options};
+use super::{Backend, Emitted, Loss, Options, Outside};
 use crate::field::Field;
+use crate::frame_kind::FrameKind;
 use crate::ruleset::RuleSet;
 use crate::value::{Value, ValueSet};
 use terms::{Header, term};
@@ -32,57 +33,68 @@ impl Backend for Tcpdump {
         let mut losses: Vec<Loss> = Vec::new();
         let mut kept = Vec::new();
         for a in alternatives(rules) {
-            let (expressible, reason) = judge(&a, options);
-            let told = losses.last().is_some_and(|l| l.rule == a.rule);
-            losses.extend(reason.filter(|_| !told).map(|reason| Loss { rule: a.rule, reason }));
-            if expressible {
-                kept.push(a);
+            match inexpressible(&a, options) {
+                None => kept.push(a),
+                Some(_) if losses.last().is_some_and(|l| l.rule == a.rule) => (),
+                Some(reason) => losses.push(Loss { rule: a.rule, reason: format!("left out: {reason}") }),
             }
         }
         let mut expression = expression(&kept);
         if options.invert {
             expression = format!("not ({expression})");
         }
-        let mut notes = vec![
-            "frames that are cut short, and IP headers with wrong versions or lengths, are not told apart"
-                .into(),
-        ];
+        let mut notes = Vec::new();
         if kept.is_empty() && !options.invert {
             notes.push("libpcap refuses expressions that accept nothing".into());
         }
-        Emitted { artefact: expression + "\n", entries: kept.len(), losses, notes, ..Emitted::default() }
+        let outside = outside(&kept);
+        Emitted {
+            artefact: expression + "\n",
+            entries: kept.len(),
+            losses,
+            outside,
+            notes,
+            ..Emitted::default()
+        }
     }
 }
 
-/// Whether the alternative can be written at all, and what is lost.
-fn judge(alternative: &Alternative, options: &Options) -> (bool, Option<String>) {
+/// Why the alternative cannot be written.
+fn inexpressible(alternative: &Alternative, options: &Options) -> Option<&'static str> {
     let tests = |f| alternative.test(f).is_some();
     let any = |fields: &[Field]| fields.iter().any(|f| tests(*f));
     let network = alternative.tests.iter().any(|(f, _)| *f >= Field::SrcIp);
-    let left_out = |why: &str| (false, Some(format!("left out: {why}")));
     if tests(Field::Interface) {
-        return left_out("an expression cannot test the interface");
+        return Some("an expression cannot test the interface");
     }
     if tests(Field::Vlan) && options.live {
-        return left_out("in live captures the kernel holds the VLAN tag beside the frame");
+        return Some("in live captures the kernel holds the VLAN tag beside the frame");
     }
-    if any(&[Field::Vlan, Field::Mpls])
-        && (network || tests(Field::Vlan) && any(&[Field::EtherType, Field::Mpls]))
-    {
-        return left_out("what is behind a tag or label cannot be tested together with it");
-    }
-    let mut lost = Vec::new();
-    if network || any(&[Field::EtherType, Field::Mpls]) {
-        lost.push("frames with VLAN tags");
-    }
-    if network && alternative.test(Field::EtherType).is_none_or(|s| MPLS.iter().any(|n| s.contains(*n))) {
-        lost.push("packets behind MPLS labels");
-    }
-    if alternative.for_ip(6).is_some() && crate::packet::BEHIND_EXTENSIONS.iter().any(|f| tests(*f)) {
-        lost.push("what stands behind IPv6 extension headers");
-    }
-    let lost = (!lost.is_empty()).then(|| format!("not looked into: {}", lost.join(", ")));
-    (true, lost)
+    let tag_and_more = tests(Field::Vlan) && any(&[Field::EtherType, Field::Mpls]);
+    (any(&[Field::Vlan, Field::Mpls]) && (network || tag_and_more))
+        .then_some("what is behind a tag or label cannot be tested together with it")
+}
+
+/// The frames that libpcap sees otherwise than these rules mean.
+fn outside(all: &[Alternative]) -> Vec<Outside> {
+    let any = |f: &dyn Fn(&Alternative) -> bool| all.iter().any(f);
+    let network = |a: &Alternative| a.tests.iter().any(|(f, _)| *f >= Field::SrcIp);
+    let tests = |a: &Alternative, fields: &[Field]| fields.iter().any(|f| a.test(*f).is_some());
+    let labelled =
+        |a: &Alternative| a.test(Field::EtherType).is_none_or(|s| MPLS.iter().any(|n| s.contains(*n)));
+    let tag = any(&|a| network(a) || tests(a, &[Field::EtherType, Field::Mpls]));
+    let label = any(&|a| network(a) && labelled(a));
+    let extension = any(&|a| a.for_ip(6).is_some() && tests(a, &crate::packet::BEHIND_EXTENSIONS));
+    let why = "an expression does not look behind them";
+    [
+        (tag, FrameKind::Tagged, why),
+        (label, FrameKind::Labelled, why),
+        (extension, FrameKind::Extensions, why),
+        (any(&network), FrameKind::Malformed, "headers are not checked for their version and length"),
+    ]
+    .into_iter()
+    .filter_map(|(differs, kind, reason)| differs.then_some(Outside { kind, reason }))
+    .collect()
 }
 
 const MPLS: [Value; 2] = [Value::number(0x8847), Value::number(0x8848)];

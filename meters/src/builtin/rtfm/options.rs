@@ -3,7 +3,7 @@
 use crate::capture::RingOptions;
 use crate::meter::{MeterError, OptionDoc};
 use crate::prefilter::{Discard, Filter};
-use csn::backends::Form;
+use csn::backends::Bpf;
 use csn::{MeterSpec, Nanos};
 
 /// What a scenario can write between the parentheses of `rtfm(…)`.
@@ -117,7 +117,7 @@ impl Settings {
 
 fn prefilter(spec: &MeterSpec) -> Result<Option<Filter>, MeterError> {
     let on = one_of(spec, "prefilter", &["none", "bpf"])? == 1;
-    let form = if one_of(spec, "form", &["linear", "tree"])? == 1 { Form::Tree } else { Form::Linear };
+    let form = if one_of(spec, "form", &["linear", "tree"])? == 1 { Bpf::TREE } else { Bpf::LINEAR };
     for name in ["form", "drop"] {
         if !on && spec.option(name).is_some_and(|v| v != "none") {
             let reason = "there is no prefilter that it could apply to".into();
@@ -195,7 +195,7 @@ mod tests {
             ("inactivity", "10"),
         ]))
         .unwrap();
-        assert_eq!(s.prefilter, Some(Filter { discard: Discard::Rules(75, 99), form: Form::Tree }));
+        assert_eq!(s.prefilter, Some(Filter { discard: Discard::Rules(75, 99), form: Bpf::TREE }));
         assert_eq!((s.snaplen, s.ring.buffer, s.timing), (Some(96), 8 << 20, true));
         assert_eq!(s.inactivity, Nanos::from_secs(10));
     }

@@ -1,0 +1,17 @@
+//! Engines that people run classify as the oracle does what back ends emit for them.
+//!
+//! For each: random rule sets and the three ClassBench sets, 10,000 frames each, and the count of every class equal.
+//! `CSNBENCH_ENGINE_SETS` says how many random rule sets are tried; 200 where it is not set. What a machine lacks is
+//! skipped, with the reason.
+
+mod agree;
+#[allow(dead_code)]
+mod network;
+mod tcpdump;
+
+use agree::agree;
+
+#[test]
+fn libpcap_compiles_expressions_to_what_they_mean() {
+    agree(&mut tcpdump::Tcpdump);
+}
