@@ -6,11 +6,13 @@
 
 mod alternatives;
 mod bpf;
+mod pmacct;
 mod rtfm;
 mod tcpdump;
 
 pub use alternatives::{Alternative, alternatives, shared_tests};
 pub use bpf::Bpf;
+pub use pmacct::Pmacct;
 pub use rtfm::Rtfm;
 pub use tcpdump::Tcpdump;
 
@@ -40,7 +42,7 @@ pub trait Backend: Sync {
 }
 
 /// Every back end.
-pub static BACKENDS: &[&dyn Backend] = &[&Rtfm, &Bpf, &Tcpdump];
+pub static BACKENDS: &[&dyn Backend] = &[&Rtfm, &Bpf, &Tcpdump, &Pmacct];
 
 /// The back end of that name.
 pub fn by_name(name: &str) -> Option<&'static dyn Backend> {

@@ -53,9 +53,26 @@ pub trait Engine {
         false
     }
 
-    /// Lets the engine classify `frames` by `made`. The answer is its packets of every class, by their place in
-    /// `rules.classes`; none where it does not count a class, which only `others` may be.
-    fn counts(&mut self, rules: &RuleSet, made: &Emitted, frames: &[Vec<u8>]) -> Vec<Option<u64>>;
+    /// How many jobs are done at once: more than one for engines that mostly wait.
+    fn at_once(&self) -> usize {
+        1
+    }
+
+    /// Lets the engine classify the frames of a job. The answer is its packets of every class, by their place in the
+    /// job's `rules.classes`; none where it does not count a class, which only `others` may be.
+    fn counts(&self, job: &Job) -> Vec<Option<u64>>;
+}
+
+/// Rules for an engine, and the frames that it is shown.
+pub struct Job {
+    /// What it is, in messages.
+    name: String,
+    /// The rules that can be expressed.
+    pub rules: RuleSet,
+    /// What the back end made of them.
+    pub made: Emitted,
+    /// Frames.
+    pub frames: Vec<Vec<u8>>,
 }
 
 fn sets() -> u64 {
@@ -87,28 +104,35 @@ struct Totals {
 ///
 /// # Panics
 /// Where a count differs, or where so much is declared as lost that little was compared.
-pub fn agree(engine: &mut dyn Engine) {
+pub fn agree<E: Engine + Sync>(engine: &E) {
     if let Some(reason) = engine.missing() {
         println!("skipped: {}: {reason}", engine.name());
         return;
     }
-    let mut random_totals = Totals::default();
-    for seed in 0..sets() {
-        let mut random = Random::new(seed);
-        let count = 1 + random.below(engine.most_rules());
-        let rules = rule_set(&mut random, count, &engine.fields());
-        compare(engine, &format!("random set {seed}"), &rules, &mut random, &mut random_totals);
+    let mut totals = Totals::default();
+    let seeds: Vec<u64> = (0..sets()).collect();
+    for seeds in seeds.chunks(engine.at_once()) {
+        let jobs: Vec<Job> = seeds.iter().filter_map(|seed| random_job(engine, *seed, &mut totals)).collect();
+        compare(engine, &jobs, &mut totals);
     }
-    report(engine, "random sets", &random_totals);
-    assert!(random_totals.lost * 2 < random_totals.rules.max(1), "more than half of the rules are lost");
-    assert!(random_totals.matched * 4 > random_totals.frames as u64, "few frames match");
+    report(engine, "random sets", &totals);
+    assert!(totals.lost * 2 < totals.rules.max(1), "more than half of the rules are lost");
+    assert!(totals.matched * 4 > totals.frames as u64, "few frames match");
     for (name, rules) in classbench() {
         let mut totals = Totals::default();
         let rules = rules.first(engine.most_classbench_rules());
-        compare(engine, &name, &rules, &mut Random::new(1), &mut totals);
+        let job = job(engine, &name, &rules, &mut Random::new(1), &mut totals);
+        compare(engine, job.as_slice(), &mut totals);
         report(engine, &name, &totals);
         assert_eq!(totals.lost, 0, "{name}: all rules can be expressed");
     }
+}
+
+fn random_job(engine: &dyn Engine, seed: u64, totals: &mut Totals) -> Option<Job> {
+    let mut random = Random::new(seed);
+    let count = 1 + random.below(engine.most_rules());
+    let rules = rule_set(&mut random, count, &engine.fields());
+    job(engine, &format!("random set {seed}"), &rules, &mut random, totals)
 }
 
 fn report(engine: &dyn Engine, what: &str, totals: &Totals) {
@@ -119,8 +143,14 @@ fn report(engine: &dyn Engine, what: &str, totals: &Totals) {
     );
 }
 
-/// Without the rules that are declared as lost, every count must be that of the oracle.
-fn compare(engine: &mut dyn Engine, name: &str, rules: &RuleSet, random: &mut Random, totals: &mut Totals) {
+/// What is left of the rules without those that are declared as lost, and frames for it; none where nothing is left.
+fn job(
+    engine: &dyn Engine,
+    name: &str,
+    rules: &RuleSet,
+    random: &mut Random,
+    totals: &mut Totals,
+) -> Option<Job> {
     let mut rules = rules.clone();
     if !engine.tells_classes_apart() {
         rules.classes.truncate(2);
@@ -130,27 +160,42 @@ fn compare(engine: &mut dyn Engine, name: &str, rules: &RuleSet, random: &mut Ra
     totals.rules += rules.rules.len();
     totals.lost += rules.rules.len() - kept.rules.len();
     if kept.rules.is_empty() {
-        return;
+        return None;
     }
-    let outside = made.outside_kinds();
-    let frames = draw(engine, &kept, outside, random);
-    let mut wanted = vec![0u64; kept.classes.len()];
-    for frame in &frames {
-        wanted[kept.classify(&packet::parse(frame, None)).class.index()] += 1;
+    let frames = draw(engine, &kept, made.outside_kinds(), random);
+    Some(Job { name: name.to_owned(), rules: kept, made, frames })
+}
+
+/// Every count must be that of the oracle.
+fn compare<E: Engine + Sync>(engine: &E, jobs: &[Job], totals: &mut Totals) {
+    let counted: Vec<Vec<Option<u64>>> = match jobs {
+        // on the test's own thread, which may be in a network namespace of its own
+        [one] => vec![engine.counts(one)],
+        many => std::thread::scope(|s| {
+            let running: Vec<_> = many.iter().map(|job| s.spawn(|| engine.counts(job))).collect();
+            running.into_iter().map(|r| r.join().expect("the engine answers")).collect()
+        }),
+    };
+    for (job, counted) in jobs.iter().zip(counted) {
+        check(engine, job, &counted, totals);
     }
-    let counted = engine.counts(&kept, &made, &frames);
+}
+
+fn check(engine: &dyn Engine, job: &Job, counted: &[Option<u64>], totals: &mut Totals) {
+    let Job { name, rules, made, frames } = job;
+    let mut wanted = vec![0u64; rules.classes.len()];
+    for frame in frames {
+        wanted[rules.classify(&packet::parse(frame, None)).class.index()] += 1;
+    }
     assert_eq!(counted.len(), wanted.len(), "{}: {name}", engine.name());
     for (class, (counted, wanted)) in counted.iter().zip(&wanted).enumerate() {
         assert!(counted.is_some() || class == 0, "{}: {name}: class {class} is not counted", engine.name());
         if counted.is_some_and(|c| c != *wanted) {
+            let own = rules.rules.iter().filter(|r| r.class.index() == class);
             panic!(
                 "{}: {name}: class {class}: {counted:?} instead of {wanted}\n{:?}\n{}",
                 engine.name(),
-                kept.rules
-                    .iter()
-                    .filter(|r| r.class.index() == class)
-                    .map(ToString::to_string)
-                    .collect::<Vec<_>>(),
+                own.map(ToString::to_string).collect::<Vec<_>>(),
                 made.artefact.chars().take(4000).collect::<String>(),
             );
         }

@@ -7,11 +7,17 @@
 mod agree;
 #[allow(dead_code)]
 mod network;
+mod pmacct;
 mod tcpdump;
 
 use agree::agree;
 
 #[test]
 fn libpcap_compiles_expressions_to_what_they_mean() {
-    agree(&mut tcpdump::Tcpdump);
+    agree(&tcpdump::Tcpdump);
+}
+
+#[test]
+fn pmacctd_tags_packets_by_its_map() {
+    agree(&pmacct::Pmacct);
 }

@@ -1,9 +1,9 @@
 //! tcpdump: libpcap's own compiler and filter, over a capture file.
 
-use crate::agree::{Engine, backend};
+use crate::agree::{Engine, Job, backend};
 use crate::network::installed;
-use csn::backends::{Backend, Emitted};
-use csn::{Field, RuleSet};
+use csn::Field;
+use csn::backends::Backend;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -40,7 +40,8 @@ impl Engine for Tcpdump {
         false
     }
 
-    fn counts(&mut self, _: &RuleSet, made: &Emitted, frames: &[Vec<u8>]) -> Vec<Option<u64>> {
+    fn counts(&self, job: &Job) -> Vec<Option<u64>> {
+        let Job { made, frames, .. } = job;
         let folder = Folder::new();
         let (all, passed) = (folder.0.join("all.pcap"), folder.0.join("passed.pcap"));
         write_capture(&all, frames);

@@ -64,8 +64,15 @@ pub fn run(args: &Args) -> Result<Exit, Exit> {
     for note in &emitted.notes {
         eprintln!("note: {note}");
     }
-    for outside in &emitted.outside {
-        eprintln!("note: {} may be of another class than here: {}", outside.kind, outside.reason);
+    if !emitted.outside.is_empty() {
+        let by_reason = emitted.outside.chunk_by(|a, b| a.reason == b.reason);
+        let kinds: Vec<String> = by_reason
+            .map(|same| {
+                let kinds: Vec<_> = same.iter().map(|o| o.kind.to_string()).collect();
+                format!("{} ({})", kinds.join(", "), same[0].reason)
+            })
+            .collect();
+        eprintln!("note: {} may class these otherwise: {}", backend.name(), kinds.join("; "));
     }
     for loss in &emitted.losses {
         let span = rules.rules[loss.rule].span;

@@ -60,7 +60,7 @@ impl Backend for Tcpdump {
 }
 
 /// Why the alternative cannot be written.
-fn inexpressible(alternative: &Alternative, options: &Options) -> Option<&'static str> {
+pub(super) fn inexpressible(alternative: &Alternative, options: &Options) -> Option<&'static str> {
     let tests = |f| alternative.test(f).is_some();
     let any = |fields: &[Field]| fields.iter().any(|f| tests(*f));
     let network = alternative.tests.iter().any(|(f, _)| *f >= Field::SrcIp);
@@ -76,7 +76,7 @@ fn inexpressible(alternative: &Alternative, options: &Options) -> Option<&'stati
 }
 
 /// The frames that libpcap sees otherwise than these rules mean.
-fn outside(all: &[Alternative]) -> Vec<Outside> {
+pub(super) fn outside(all: &[Alternative]) -> Vec<Outside> {
     let any = |f: &dyn Fn(&Alternative) -> bool| all.iter().any(f);
     let network = |a: &Alternative| a.tests.iter().any(|(f, _)| *f >= Field::SrcIp);
     let tests = |a: &Alternative, fields: &[Field]| fields.iter().any(|f| a.test(*f).is_some());
@@ -100,7 +100,7 @@ fn outside(all: &[Alternative]) -> Vec<Outside> {
 const MPLS: [Value; 2] = [Value::number(0x8847), Value::number(0x8848)];
 
 /// The disjunction of the alternatives: those without an IP header, with IPv4, and with IPv6.
-fn expression(all: &[Alternative]) -> String {
+pub(super) fn expression(all: &[Alternative]) -> String {
     if all.iter().any(|a| a.tests.is_empty()) {
         return "len >= 0".into();
     }
