@@ -8,12 +8,14 @@ mod alternatives;
 mod bpf;
 mod pmacct;
 mod rtfm;
+mod srl;
 mod tcpdump;
 
 pub use alternatives::{Alternative, alternatives, shared_tests};
 pub use bpf::Bpf;
 pub use pmacct::Pmacct;
 pub use rtfm::Rtfm;
+pub use srl::Srl;
 pub use tcpdump::Tcpdump;
 
 use crate::field::Field;
@@ -42,7 +44,7 @@ pub trait Backend: Sync {
 }
 
 /// Every back end.
-pub static BACKENDS: &[&dyn Backend] = &[&Rtfm, &Bpf, &Tcpdump, &Pmacct];
+pub static BACKENDS: &[&dyn Backend] = &[&Rtfm, &Bpf, &Tcpdump, &Pmacct, &Srl];
 
 /// The back end of that name.
 pub fn by_name(name: &str) -> Option<&'static dyn Backend> {

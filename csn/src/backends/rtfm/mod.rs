@@ -17,7 +17,7 @@ use std::collections::HashMap;
 pub struct Rtfm;
 
 /// Classes are written in two octets.
-const MAX_CLASS: u32 = 0xffff;
+pub(super) const MAX_CLASS: u32 = 0xffff;
 
 impl Backend for Rtfm {
     fn name(&self) -> &'static str {
@@ -35,28 +35,33 @@ impl Backend for Rtfm {
     fn emit(&self, rules: &RuleSet, options: &Options) -> Emitted {
         let (kept, lost): (Vec<_>, Vec<_>) =
             alternatives(rules).into_iter().partition(|a| a.class.0 <= MAX_CLASS);
-        let mut losses: Vec<Loss> = lost
-            .iter()
-            .map(|a| Loss {
-                rule: a.rule,
-                reason: format!("class {} has no number in two octets", rules.label(a.class)),
-            })
-            .collect();
-        losses.dedup();
         let mut program = Writer::new(rules, shared(&kept, options)).program(&kept);
         program.set = options.set;
         Emitted {
             artefact: program.to_string(),
             entries: program.rules.len(),
             program: Compiled::Rtfm(program),
-            labels: (0..rules.classes.len() as u32)
-                .filter(|n| *n <= MAX_CLASS)
-                .map(|n| (n.to_string(), ClassId(n)))
-                .collect(),
-            losses,
+            labels: class_labels(rules),
+            losses: too_many_classes(rules, &lost),
             ..Emitted::default()
         }
     }
+}
+
+/// The numbers by which flow records name classes.
+pub(super) fn class_labels(rules: &RuleSet) -> Vec<(String, ClassId)> {
+    (0..rules.classes.len() as u32).filter(|n| *n <= MAX_CLASS).map(|n| (n.to_string(), ClassId(n))).collect()
+}
+
+/// Rules whose class has no number in a flow record.
+pub(super) fn too_many_classes(rules: &RuleSet, lost: &[Alternative]) -> Vec<Loss> {
+    let loss = |a: &Alternative| Loss {
+        rule: a.rule,
+        reason: format!("class {} has no number in two octets", rules.label(a.class)),
+    };
+    let mut losses: Vec<Loss> = lost.iter().map(loss).collect();
+    losses.dedup();
+    losses
 }
 
 /// The tests that come first: those that the options name, else what all alternatives have in common.
@@ -66,13 +71,13 @@ fn shared(all: &[Alternative], options: &Options) -> Vec<(Field, ValueSet)> {
 }
 
 /// One test of the engine: attribute, octets, mask and value.
-type Pattern = (Attribute, u8, u128, u128);
+pub(super) type Pattern = (Attribute, u8, u128, u128);
 
 const ALWAYS: Pattern = (Attribute::Null, 2, 0, 0);
 
 /// The patterns that together accept just `set`. None has an empty mask, which would not ask whether the packet
 /// has the field at all.
-fn patterns(field: Field, set: &ValueSet) -> Vec<Pattern> {
+pub(super) fn patterns(field: Field, set: &ValueSet) -> Vec<Pattern> {
     let attribute = Attribute::of_field(field);
     let mut out = Vec::new();
     for range in set.ranges() {
