@@ -2,7 +2,8 @@
 //! findings get new codes, and codes that fall away stay unused.
 //!
 //! `E0` syntax and files, `E1` names and values, `E2` rules and classes, `E3` traffic, `E4` the experiment, `E5` rule
-//! sets of other formats, `E9` not executed by this version; `W` and `L` with the same hundreds for warnings and lints.
+//! sets of other formats, `E6` edits by command, `E9` not executed by this version; `W` and `L` with the same hundreds
+//! for warnings and lints.
 
 use crate::diagnostic::Severity;
 
@@ -19,7 +20,7 @@ pub struct Code {
     pub what: &'static str,
     /// Why that is a mistake, or hardly meant.
     pub why: &'static str,
-    /// A scenario that has it.
+    /// A scenario that has it; where it takes a command as well, the first line is a comment with the command.
     pub example: &'static str,
     /// What to write instead.
     pub cure: &'static str,
@@ -373,6 +374,41 @@ codes! {
         why "It changes no class, but it is not in the CSN file either."
         example "*filter\n:INPUT DROP [5:300]\nCOMMIT"
         cure "Nothing need be done."
+    EDIT_BROKEN "E601" Error "a file that cannot be edited by command"
+        what "A name, class or rule of the file is in error, or the file would not hold its other rules after the edit as before."
+        why "Where a rule belongs is known only where all rules are."
+        example "# csnbench add x.csn --class 1 'proto = udp'\nset: class = 1;\naddrule: dstprot = 53;"
+        cure "Mend the errors first; they are shown with this one."
+    EDIT_MISSING "E602" Error "a class or rule to be edited that is not there"
+        what "The command names a class or a rule that the file does not have."
+        why "There is nothing to add to, or to remove."
+        example "# csnbench remove x.csn --class vioce\nset: class = 1, name = \"voice\";\naddrule: proto = udp;"
+        cure "Name a class by its name or number, a rule by its number in the file or its text. `add` opens a class whose number is free."
+    EDIT_ELSEWHERE "E603" Error "a class or rule to be edited that is in another file"
+        what "The class, a rule of it or its traffic stands in a file that this one includes."
+        why "A command changes the file that it names, and no other."
+        example "# csnbench add x.csn --class 9 'proto = tcp'\ninclude: \"nine.csn\";"
+        cure "Edit the file that the message names."
+    EDIT_SHARED "E604" Error "a class or rule that a statement makes together with others"
+        what "One statement opens several classes, makes several rules with `each` or gives several classes their traffic, and the edit is about one of them."
+        why "There is no text that belongs to that one alone."
+        example "# csnbench remove x.csn --class 2\nset: class = 1..3;\naddrule: proto = udp, dstport = each 1..3;"
+        cure "Take it out of the list by hand, or give it a statement of its own."
+    EDIT_NUMBERS "E605" Error "an edit after which traffic would get to another rule"
+        what "A `load: rule = n` stands for a rule behind the place of the edit."
+        why "Rules are counted from the start of the file, so the number would stand for another rule."
+        example "# csnbench remove x.csn --rule 1\nset: class = 1;\naddrule: proto = udp;\naddrule: proto = tcp;\nload: rule = 2, weight = 10%;\nload: others;"
+        cure "Give the traffic to a class, `load: class = 1, …`, or take the `load` out before the edit."
+    EDIT_NAME "E606" Error "a name for a class that has another"
+        what "`add --name` gives a name, and the class is there already without it."
+        why "Adding a rule does not rename a class."
+        example "# csnbench add x.csn --class 1 --name mail 'dstport = 25'\nset: class = 1, name = \"web\";\naddrule: dstport = 80;"
+        cure "Leave `--name` out to add to the class, or take a number that is free."
+    EDIT_ARGUMENT "E607" Error "a word of the command that is not one rule"
+        what "The text of a rule holds the end of a statement."
+        why "Each word of the command is one `addrule`."
+        example "# csnbench add x.csn --class 1 'dstport = 25; dstport = 80'\nset: class = 1;"
+        cure "Give each rule as a word of its own, in quotes."
     SHARE_OF "E901" Error "shares of flows or bytes are not executed yet"
         what "`of = flows` or `of = bytes` is understood, but this version makes shares of packets only."
         why "Running it as something else would give wrong results."
@@ -408,7 +444,7 @@ codes! {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Loader;
+    use crate::{Loader, edit};
 
     struct Files;
 
@@ -417,6 +453,7 @@ mod tests {
             match path {
                 "loop.csn" => Ok((path.into(), "include: \"loop.csn\";".into())),
                 "empty.csn" => Ok((path.into(), String::new())),
+                "nine.csn" => Ok((path.into(), "set: class = 9;\naddrule: proto = udp;".into())),
                 _ => Err("no such file".into()),
             }
         }
@@ -436,6 +473,36 @@ mod tests {
         }
     }
 
+    /// What an edit is refused with, by its words on the command line.
+    fn edited(text: &str, command: &str) -> Vec<&'static str> {
+        let quoted = command.split('\'').enumerate();
+        let words: Vec<&str> = quoted
+            .flat_map(|(i, part)| if i % 2 == 1 { vec![part] } else { part.split_whitespace().collect() })
+            .collect();
+        let option = |name| words.iter().position(|w| *w == name).map(|i| words[i + 1]);
+        let class = option("--class").unwrap_or_default();
+        let refused = match (words[0], option("--rule")) {
+            ("add", _) => {
+                let addition =
+                    edit::Addition { class, class_name: option("--name"), rule: words[words.len() - 1] };
+                edit::add("x.csn", text, &mut Files, &addition)
+            }
+            (_, Some(n)) => edit::remove("x.csn", text, &mut Files, &edit::Removal::Rule(n.parse().unwrap())),
+            _ => edit::remove("x.csn", text, &mut Files, &edit::Removal::Class(class)),
+        };
+        refused.map_or_else(|r| r.diagnostics.iter().map(|d| d.code).collect(), |_| Vec::new())
+    }
+
+    #[test]
+    fn every_page_says_what_why_and_what_to_do_in_whole_sentences() {
+        for c in CODES {
+            assert!(!c.title.is_empty() && !c.title.ends_with('.'), "{}", c.code);
+            for text in [c.what, c.why, c.cure] {
+                assert!(text.ends_with(['.', '?']) && text.len() > 10, "{}: {text}", c.code);
+            }
+        }
+    }
+
     #[test]
     fn every_example_has_what_it_is_an_example_of() {
         // NOTHING stands behind CONTRADICTION for rule sets that do not come from text, and an example that exhausts
@@ -443,8 +510,18 @@ mod tests {
         // those of imports are not about this notation
         let elsewhere = |c: &&Code| [NOTHING, UNKNOWN_REACH, UNCHECKED].contains(c) || &c.code[1..2] == "5";
         for c in CODES.iter().filter(|c| !elsewhere(c)) {
-            let out = crate::compile("example.csn", c.example, &mut Files);
-            let found: Vec<_> = out.diagnostics.iter().chain(&out.unexecuted).map(|d| d.code).collect();
+            let found = match c.example.strip_prefix("# csnbench ") {
+                Some(rest) => edited(c.example, rest.lines().next().unwrap_or_default()),
+                None => {
+                    let out = crate::compile("example.csn", c.example, &mut Files);
+                    out.diagnostics.iter().chain(&out.unexecuted).map(|d| d.code).collect()
+                }
+            };
+            // the errors that hinder an edit are shown with it
+            if *c == EDIT_BROKEN {
+                assert_eq!(found, ["E110", c.code]);
+                continue;
+            }
             assert!(found.contains(&c.code), "{}: found {found:?}", c.code);
             let others = found.iter().filter(|f| **f != c.code && f.starts_with('E'));
             assert_eq!(others.count(), 0, "{}: found {found:?}", c.code);

@@ -19,6 +19,7 @@ pub mod cbpf;
 mod check;
 pub mod codes;
 pub mod diagnostic;
+pub mod edit;
 pub mod experiment;
 pub mod explain;
 pub mod field;

@@ -27,6 +27,8 @@ mod vary;
 pub(crate) mod words;
 
 pub use compile::{Outcome, compile};
+pub(crate) use files::Files;
+pub(crate) use names::Names;
 pub use packet::parse_packet;
 
 /// Where included files come from; this crate reads none by itself.

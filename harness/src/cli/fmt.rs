@@ -1,8 +1,8 @@
 //! `csnbench fmt`: canonical layout, comments kept.
 
 use super::exit::Exit;
-use super::load;
 use super::render::{self, Style};
+use super::{load, replace};
 use std::path::{Path, PathBuf};
 
 /// Arguments of `fmt`.
@@ -44,18 +44,10 @@ fn one(file: &Path, check: bool) -> Result<(), Exit> {
     } else if file == Path::new("-") {
         print!("{formatted}");
     } else if formatted != text {
-        replace(file, &formatted).map_err(|e| {
+        replace::replace(file, &formatted).map_err(|e| {
             eprintln!("csnbench: cannot write {}: {e}", file.display());
             Exit::Failed
         })?;
     }
     Ok(())
-}
-
-/// Writes a file beside the old one and puts it in its place, so that a full disk loses nothing.
-fn replace(file: &Path, text: &str) -> std::io::Result<()> {
-    let beside = file.with_extension("csn.new");
-    std::fs::write(&beside, text)?;
-    std::fs::set_permissions(&beside, std::fs::metadata(file)?.permissions())?;
-    std::fs::rename(&beside, file)
 }

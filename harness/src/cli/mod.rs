@@ -1,8 +1,10 @@
 //! The verbs: a file each, with its arguments and what it prints.
 
+mod add;
 mod check;
 mod compile;
 mod doctor;
+mod edit;
 mod exit;
 mod explain;
 mod fmt;
@@ -12,7 +14,9 @@ mod lines;
 mod list;
 mod load;
 mod meter;
+mod remove;
 mod render;
+mod replace;
 mod report;
 mod run;
 mod signals;
@@ -38,6 +42,10 @@ enum Verb {
     Check(check::Args),
     /// Bring scenario files into canonical layout
     Fmt(fmt::Args),
+    /// Add a rule to a class, or a class with its first rule, and leave the rest of the file as it is
+    Add(add::Args),
+    /// Remove a class or a rule, and leave the rest of the file as it is
+    Remove(remove::Args),
     /// Say which rule a packet matches, and why not the earlier ones
     Explain(explain::Args),
     /// Compile the rules to what a meter loads
@@ -79,6 +87,8 @@ pub fn main() -> ExitCode {
     let result = match &cli.verb {
         Verb::Check(args) => check::run(args),
         Verb::Fmt(args) => fmt::run(args),
+        Verb::Add(args) => add::run(args),
+        Verb::Remove(args) => remove::run(args),
         Verb::Explain(args) => explain::run(args),
         Verb::Compile(args) => compile::run(args),
         Verb::Import(args) => import::run(args),
