@@ -127,7 +127,11 @@ fn keyword(r: &mut Reader<'_>, word: &str, span: Span) -> Option<Keyword> {
             span,
             format!("`{word}` is not a statement"),
             "no statement starts with this word",
-            did_you_mean(near, format!("use one of {}", Keyword::ALL.map(|(n, _)| n).join(", "))),
+            match word.to_ascii_lowercase().as_str() {
+                "class" => "a class is opened by `set: class = 1;`".to_owned(),
+                "rule" => "write `addrule`".to_owned(),
+                _ => did_you_mean(near, format!("use one of {}", Keyword::ALL.map(|(n, _)| n).join(", "))),
+            },
         );
     }
     found

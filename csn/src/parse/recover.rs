@@ -32,13 +32,18 @@ fn head(r: &mut Reader<'_>, piece: &Piece) -> Option<(Keyword, usize, usize)> {
     if width == 0 || text.as_bytes()[0].is_ascii_digit() {
         r.lost = true;
         if !piece.broken {
+            let foreign = ["//", "/*", "--"].into_iter().find(|c| text.starts_with(c));
             let width = width.max(text.chars().next().map_or(0, char::len_utf8));
+            let (reason, cure) = match foreign {
+                Some(_) => ("it begins no comment either", "comments start with `#`"),
+                None => ("there is none here", "write `keyword: items;`, for example `set: class = 1;`"),
+            };
             r.report.add(
                 &codes::KEYWORD,
-                r.span(piece.start, piece.start + width),
+                r.span(piece.start, piece.start + foreign.map_or(width, str::len)),
                 "a statement starts with a keyword",
-                "there is none here",
-                "write `keyword: items;`, for example `set: class = 1;`",
+                reason,
+                cure,
             );
         }
         return None;
@@ -194,25 +199,53 @@ fn explain(r: &mut Reader<'_>, part: &Range<usize>, at: usize, expected: &[Rule]
 
 /// The mistakes that people bring from other notations.
 fn usual(before: &str, found: &str, rest: &str, signed: bool) -> Option<(&'static str, &'static str)> {
+    let valued = before.ends_with(|c: char| c.is_ascii_alphanumeric());
     Some(match found {
         "=" if signed => ("one `=` is enough", "write `=`"),
         ":" => ("a name and its value are joined by `=`", "write `name = value`"),
-        "-" if before.ends_with(|c: char| c.is_ascii_alphanumeric()) => {
-            ("ranges are written `a..b`", "write `..`")
+        _ if found.starts_with('-') && valued => ("ranges are written `a..b`", "write `..`, as in `80..90`"),
+        "" if before.ends_with("..") => {
+            ("a range has two ends", "write the last value behind `..`, as in `80..65535`")
         }
-        "." if before.ends_with(|c: char| c.is_ascii_alphanumeric()) => {
-            ("a name ends before the dot", "paths and other texts are written in quotes")
+        "." if is_dotted(before) => {
+            ("an IPv4 address has four numbers", "write a prefix, as in `10.1.0.0/16`, or a range")
         }
+        "." if valued => (
+            "a name ends before the dot",
+            "write an address by its numbers; paths and other texts go in quotes",
+        ),
         "!" if !rest.starts_with("!=") => ("only `!=` negates", "write `field != value`"),
         "&" | "|" => {
             ("tests of a rule are joined by commas", "write `,`; for `or` use a set or a second rule")
+        }
+        _ if valued && is_word(found, "and") => ("items are joined by commas", "write `,`"),
+        _ if is_word(found, "or") || before.ends_with(" or") => {
+            ("values of one field are a set", "write `field = {a, b}`; for other fields a second rule")
         }
         "'" => ("texts are written in double quotes", "write `\"`"),
         "[" | "]" => ("sets are written in braces", "write `{a, b}`"),
         "*" => ("there are no wildcards", "write a range or a prefix, or leave the field out"),
         "/" => ("`//` and `/*` are not comments", "comments start with `#`"),
+        _ if in_set(before) && !found.is_empty() => {
+            ("the values of a set are separated by commas", "write `,` between them")
+        }
         _ => return None,
     })
+}
+
+fn is_word(found: &str, word: &str) -> bool {
+    found.eq_ignore_ascii_case(word)
+}
+
+/// Whether a text ends with two numbers or more that are joined by dots.
+fn is_dotted(text: &str) -> bool {
+    let tail = text.rsplit(|c: char| !c.is_ascii_digit() && c != '.').next().unwrap_or_default();
+    tail.contains('.') && tail.split('.').all(|n| !n.is_empty())
+}
+
+/// Whether a set is open at the end of a text, and a value of it stands there.
+fn in_set(text: &str) -> bool {
+    text.matches('{').count() > text.matches('}').count() && !text.ends_with(['{', ',', '.', '/'])
 }
 
 /// What the grammar expects, in people's words.

@@ -105,7 +105,9 @@ impl<'a> Splitter<'a> {
         }
         if self.start.is_some() {
             let end = self.last;
-            if statements && self.open.is_empty() && !self.broken {
+            let foreign =
+                ["//", "/*", "--"].iter().any(|c| self.start.is_some_and(|s| self.text[s..].starts_with(c)));
+            if statements && self.open.is_empty() && !self.broken && !foreign {
                 self.missing_semicolon(None);
             }
             self.finish(end, end);
@@ -251,7 +253,15 @@ impl<'a> Splitter<'a> {
 
     fn begins_statement(&self, from: usize, end: usize) -> bool {
         let word = &self.text[from..end];
-        let mut behind = self.text[end..].trim_start_matches([' ', '\t']).bytes();
+        // two words in a row are no item, so a keyword before another word has lost its colon
+        let next = self.text[end..].trim_start_matches([' ', '\t']);
+        let mut behind = next.bytes();
+        if self.fresh_line
+            && next.len() < self.text[end..].len()
+            && next.starts_with(|c: char| c.is_ascii_alphabetic())
+        {
+            return Keyword::from_name(word).is_some();
+        }
         if behind.next() != Some(b':') || behind.next() == Some(b':') {
             return false;
         }
@@ -311,6 +321,8 @@ mod tests {
             (vec!["set: class = 1", "addrule: proto = udp"], vec!["E004"])
         );
         assert_eq!(cut("set: class = 1\naddrul: proto = udp;").0.len(), 2);
+        assert_eq!(cut("set: class = 1\naddrule proto = udp;").0.len(), 2);
+        assert_eq!(cut("define: load\n= 1, b =\nload, c = 1\nset;").0.len(), 1);
         // addresses hold colons too
         assert_eq!(cut("define: a = {\nfe80::1,\nadd:2::3};").0.len(), 1);
     }

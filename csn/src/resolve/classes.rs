@@ -202,7 +202,28 @@ impl Context<'_> {
             self.reserved_class(e.span, &format!("class {e}"));
             return None;
         }
+        if let ExprKind::Word(_) | ExprKind::Text(_) = &self.follow(e).kind
+            && !matches!(&e.kind, ExprKind::Word(w) if self.names.may_be_lost(w))
+        {
+            self.class_by_name(e);
+            return None;
+        }
         self.whole(e, "the number of a class", 1, u128::from(u32::MAX)).map(|n| n as u32)
+    }
+
+    /// Reports a name where a class needs its number.
+    fn class_by_name(&mut self, e: &Expr) {
+        let (code, name) = match &e.kind {
+            ExprKind::Word(w) => (&codes::UNKNOWN_NAME, format!("\"{w}\"")),
+            _ => (&codes::WRONG_KIND, e.to_string()),
+        };
+        self.add(
+            code,
+            e.span,
+            format!("{} is no number of a class", e.describe()),
+            "a class has a number, and may have a name beside it",
+            format!("write for example `class = 1, name = {name}`"),
+        );
     }
 
     fn reserved_class(&mut self, span: Span, what: &str) {

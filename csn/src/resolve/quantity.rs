@@ -108,7 +108,9 @@ impl Context<'_> {
             [] => (format!("{what} is a bare number"), "take the unit out".to_owned()),
             _ => (format!("{what} is given in {}", names.join(", ")), "use one of these units".to_owned()),
         };
-        let near = suggest::nearest(name, names.iter().copied());
+        let near = usual_unit(name)
+            .filter(|u| names.contains(u))
+            .or_else(|| suggest::nearest(name, names.iter().copied()));
         let cure = did_you_mean(near, otherwise);
         self.add(&codes::UNIT, span, format!("`{name}` is not a unit of {what}"), reason, cure);
     }
@@ -375,4 +377,23 @@ impl Context<'_> {
             code.cure,
         ));
     }
+}
+
+/// The unit of this notation that is meant by one that is usual elsewhere.
+fn usual_unit(name: &str) -> Option<&'static str> {
+    Some(match name.to_ascii_lowercase().as_str() {
+        "bps" | "b/s" => "bit/s",
+        "kbps" | "kb/s" | "kbit" => "kbit/s",
+        "mbps" | "mb/s" | "mbit" => "Mbit/s",
+        "gbps" | "gb/s" | "gbit" => "Gbit/s",
+        "packets/s" | "p/s" | "pkts/s" => "pps",
+        "sec" | "secs" | "second" | "seconds" => "s",
+        "msec" | "millis" => "ms",
+        "usec" | "micros" => "us",
+        "nsec" => "ns",
+        "minute" | "minutes" | "m" => "min",
+        "byte" | "bytes" | "octets" => "B",
+        "percent" => "%",
+        _ => return None,
+    })
 }

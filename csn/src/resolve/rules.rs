@@ -2,6 +2,7 @@
 
 use super::classes::Classes;
 use super::context::{Context, MAX_LISTED};
+use super::words;
 use crate::ast::{Expr, ExprKind, Item, Setting, Sign, Statement};
 use crate::check;
 use crate::codes;
@@ -79,7 +80,7 @@ impl Context<'_> {
         let mut both = None;
         for item in &statement.items {
             match item {
-                Item::Bare(e) => self.bare(e, &mut both),
+                Item::Bare(e) => self.bare(e, tests.last().map(|t| t.field), &mut both),
                 Item::Setting(s) => {
                     let field = self.field(s);
                     let value = field.and_then(|f| self.test(f, s));
@@ -99,19 +100,28 @@ impl Context<'_> {
         (tests, both.is_some())
     }
 
-    fn bare(&mut self, e: &Expr, both: &mut Option<((), Span)>) {
+    /// An item without a sign; `before` is the field that the item before it tests.
+    fn bare(&mut self, e: &Expr, before: Option<Field>, both: &mut Option<((), Span)>) {
         match &e.kind {
             ExprKind::Word(w) if w.eq_ignore_ascii_case("both") => self.give(both, "both", Some(()), e.span),
             ExprKind::Invalid => {}
             kind => {
                 let word = if let ExprKind::Word(w) = kind { w.as_str() } else { "" };
                 let near = suggest::nearest(word, ["both"]);
+                let otherwise = match before {
+                    Some(f) if near.is_none() => {
+                        format!(
+                            "write a field and `=` before it; several values are a set, `{f} = {{a, {e}}}`"
+                        )
+                    }
+                    _ => "write a field and `=` before it".to_owned(),
+                };
                 self.add(
                     &codes::SHAPE,
                     e.span,
                     format!("{} tests nothing", e.describe()),
                     "the items of a rule are `field = value` and `both`",
-                    did_you_mean(near, "write a field and `=` before it"),
+                    did_you_mean(near, otherwise),
                 );
             }
         }
@@ -137,14 +147,20 @@ impl Context<'_> {
             );
             return Some(Field::SrcIp);
         }
-        let near = suggest::nearest(name, Field::ALL.map(Field::name));
+        // what the field is called elsewhere comes before what is spelt alike
+        let elsewhere = words::elsewhere(name);
+        let near = elsewhere.first().copied().or_else(|| suggest::nearest(name, Field::ALL.map(Field::name)));
         let (reason, otherwise) = match name {
             "class" | "name" => ("classes are opened by `set`", "write `set: class = …;` before the rule"),
             "weight" | "flows" | "size" => ("traffic is given by `load`", "write `load: class, …;`"),
             _ => ("no field has this name", "use one of the fields of the notation"),
         };
         let message = format!("`{name}` is not a field");
-        self.add(&codes::UNKNOWN_FIELD, span, message, reason, did_you_mean(near, otherwise));
+        let cure = match elsewhere {
+            [one, other] => format!("write `{one}` or `{other}`"),
+            _ => did_you_mean(near, otherwise),
+        };
+        self.add(&codes::UNKNOWN_FIELD, span, message, reason, cure);
         None
     }
 

@@ -215,6 +215,10 @@ impl Context<'_> {
         let length_at = length;
         let length = match &self.follow(length).kind {
             ExprKind::Number(Number { whole: Some(n), unit: None, .. }) => Some(*n),
+            ExprKind::Address(std::net::IpAddr::V4(mask)) => {
+                self.netmask(length_at.span, u32::from(*mask));
+                None
+            }
             _ => {
                 self.wrong_kind(length, "a prefix length", &[]);
                 None
@@ -237,6 +241,16 @@ impl Context<'_> {
             );
         }
         Some(range)
+    }
+
+    /// Reports a mask where a length is needed; of a mask that is a prefix, the length is known.
+    fn netmask(&mut self, span: Span, mask: u32) {
+        let cure = match mask.leading_ones() {
+            ones if ones == mask.count_ones() => format!("write `/{ones}`"),
+            _ => "write the prefixes or ranges that the mask stands for".to_owned(),
+        };
+        let reason = "a prefix is written with its length, not with a mask";
+        self.add(&codes::WRONG_KIND, span, "expected a prefix length, found a mask", reason, cure);
     }
 
     /// `value/mask` in an octet: all octets whose masked bits are those of the value.

@@ -167,6 +167,32 @@ pub(crate) fn known_by(word: &str) -> Option<Field> {
     Field::ALL.into_iter().find(|f| find(*f, word).is_some())
 }
 
+/// What fields are called in other notations, lower case, and what they are called here.
+const ELSEWHERE: &[(&[&str], &[&str])] = &[
+    (&["src", "saddr", "sip", "source", "src_ip", "srcaddr", "ipsrc", "src-ip"], &["srcip"]),
+    (&["dst", "daddr", "dip", "destination", "dst_ip", "dstaddr", "ipdst", "dst-ip"], &["dstip"]),
+    (&["host", "net", "addr", "address"], &["srcip", "dstip"]),
+    (&["sport", "src_port", "src-port", "source-port"], &["srcport"]),
+    (&["dport", "dst_port", "dst-port", "destination-port"], &["dstport"]),
+    (&["port", "ports"], &["srcport", "dstport"]),
+    (&["protocol", "ip_proto", "nw_proto", "prot"], &["proto"]),
+    (&["flags", "tcp_flags", "tcp-flags"], &["tcpflags"]),
+    (&["ds", "dsfield", "diffserv"], &["dscp"]),
+    (&["hoplimit", "hop-limit"], &["ttl"]),
+    (&["ether", "etype", "eth_type", "dl_type"], &["ethertype"]),
+    (&["vid", "vlan_id", "vlanid", "dl_vlan"], &["vlan"]),
+    (&["iface", "iif", "in_port", "dev"], &["interface"]),
+    (&["mac"], &["srcmac", "dstmac"]),
+    (&["len", "iplen"], &["length"]),
+    (&["frag"], &["fragment"]),
+];
+
+/// The fields that people who know other notations mean by a word.
+pub(crate) fn elsewhere(word: &str) -> &'static [&'static str] {
+    let meant = ELSEWHERE.iter().find(|(names, _)| names.iter().any(|n| n.eq_ignore_ascii_case(word)));
+    meant.map_or(&[], |(_, fields)| fields)
+}
+
 /// Words that definitions cannot take, beside the names of fields.
 pub(crate) const RESERVED: [&str; 9] =
     ["each", "both", "any", "others", "all", "max", "class", "rule", "scrip"];
@@ -174,6 +200,16 @@ pub(crate) const RESERVED: [&str; 9] =
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn names_from_elsewhere_lead_to_fields_and_are_none_themselves() {
+        for (names, fields) in ELSEWHERE {
+            assert!(fields.iter().all(|f| Field::from_name(f).is_some()), "{fields:?}");
+            assert!(names.iter().all(|n| Field::from_name(n).is_none()), "{names:?}");
+        }
+        assert_eq!(elsewhere("SPORT"), ["srcport"]);
+        assert!(elsewhere("srcip").is_empty());
+    }
 
     #[test]
     fn every_word_fits_its_field_and_stands_once() {
