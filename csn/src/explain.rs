@@ -1,11 +1,14 @@
 //! Why a packet is of its class: the rules in order, and what each failed on.
+//!
+//! An [`Explanation`] prints what people want to see of it: every rule where there are few, else the rules that came
+//! closest and a summary of the others. [`Explanation::all`] prints every rule.
 
 use crate::field::Field;
 use crate::key::Key;
 use crate::ruleset::{Rule, RuleSet, Verdict};
 use crate::value::{Value, ValueSet};
-use serde::Serialize;
-use std::fmt;
+
+mod text;
 
 /// What the oracle did with a packet, step by step.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,19 +22,20 @@ pub struct Explanation {
 }
 
 /// One rule that was compared.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Step {
     /// The place in [`RuleSet::rules`], from 0.
     pub rule: usize,
     /// The label of the rule's class.
     pub class: String,
+    /// How many tests the rule has.
+    pub tests: usize,
     /// What came out.
     pub outcome: Outcome,
 }
 
 /// What the comparison with a rule came to.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
     /// The rule matches.
     Matched {
@@ -40,15 +44,25 @@ pub enum Outcome {
     },
     /// The rule does not match.
     Failed {
-        /// The first test that fails.
-        forward: Failure,
-        /// The first that fails for the reply direction, where the rule is for both.
-        reply: Option<Failure>,
+        /// The tests that fail, by ascending field of the rule.
+        forward: Vec<Failure>,
+        /// Those that fail for the reply direction, where the rule is for both.
+        reply: Option<Vec<Failure>>,
     },
 }
 
+impl Outcome {
+    /// How many tests fail, in the direction where fewer do.
+    fn failing(&self) -> usize {
+        match self {
+            Outcome::Matched { .. } => 0,
+            Outcome::Failed { forward, reply } => reply.iter().map(Vec::len).fold(forward.len(), usize::min),
+        }
+    }
+}
+
 /// A test that fails.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failure {
     /// The field of the packet.
     pub field: Field,
@@ -65,91 +79,45 @@ pub fn explain(rules: &RuleSet, key: &Key) -> Explanation {
     let steps = rules.rules[..compared]
         .iter()
         .enumerate()
-        .map(|(rule, r)| Step { rule, class: rules.label(r.class), outcome: compare(r, key) })
+        .map(|(rule, r)| Step {
+            rule,
+            class: rules.label(r.class),
+            tests: r.tests.len(),
+            outcome: compare(r, key),
+        })
         .collect();
     Explanation { verdict, class: rules.label(verdict.class), steps }
 }
 
 fn compare(rule: &Rule, key: &Key) -> Outcome {
-    let Some(forward) = failure(rule, key, |f| f) else {
+    let forward = failures(rule, key, |f| f);
+    if forward.is_empty() {
         return Outcome::Matched { reply: false };
-    };
+    }
     if !rule.both {
         return Outcome::Failed { forward, reply: None };
     }
-    match failure(rule, key, Field::reversed) {
-        None => Outcome::Matched { reply: true },
-        reply => Outcome::Failed { forward, reply },
+    let reply = failures(rule, key, Field::reversed);
+    match reply.is_empty() {
+        true => Outcome::Matched { reply: true },
+        false => Outcome::Failed { forward, reply: Some(reply) },
     }
 }
 
-/// The first test that the packet fails, with the fields of the rule mapped to those of the packet.
-fn failure(rule: &Rule, key: &Key, map: impl Fn(Field) -> Field) -> Option<Failure> {
-    rule.tests.iter().find_map(|(f, wanted)| {
+/// The tests that the packet fails, with the fields of the rule mapped to those of the packet.
+fn failures(rule: &Rule, key: &Key, map: impl Fn(Field) -> Field) -> Vec<Failure> {
+    let failed = rule.tests.iter().filter_map(|(f, wanted)| {
         let field = map(*f);
         let have = key.get(field);
         let passed = have.is_some_and(|v| wanted.contains(v));
         (!passed).then(|| Failure { field, have, wanted: wanted.clone() })
-    })
-}
-
-impl fmt::Display for Explanation {
-    /// A line per rule, numbered from 1, and the verdict.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for step in &self.steps {
-            writeln!(f, "{step}")?;
-        }
-        match self.verdict.rule {
-            Some(rule) => write!(f, "class {} by rule {}", self.class, rule + 1),
-            None => write!(f, "class {}: no rule matches", self.class),
-        }
-    }
-}
-
-impl fmt::Display for Step {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "rule {} (class {}): ", self.rule + 1, self.class)?;
-        match &self.outcome {
-            Outcome::Matched { reply: false } => f.write_str("matches"),
-            Outcome::Matched { reply: true } => f.write_str("matches as a reply"),
-            Outcome::Failed { forward, reply: None } => write!(f, "no, {forward}"),
-            Outcome::Failed { forward, reply: Some(reply) } => {
-                write!(f, "no, {forward}; as a reply, {reply}")
-            }
-        }
-    }
-}
-
-/// Intervals of a set that are shown.
-const SHOWN: usize = 6;
-
-impl fmt::Display for Failure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.have {
-            Some(v) => write!(f, "{} is {v}, not ", self.field)?,
-            None => write!(f, "the packet has no {}, wanted is ", self.field)?,
-        }
-        let ranges = self.wanted.ranges();
-        if ranges.is_empty() {
-            return f.write_str("anything: the set is empty");
-        }
-        for (i, r) in ranges.iter().take(SHOWN).enumerate() {
-            write!(f, "{}{}", if i > 0 { ", " } else { "" }, r.lo)?;
-            if r.lo != r.hi {
-                write!(f, "..{}", r.hi)?;
-            }
-        }
-        if ranges.len() > SHOWN {
-            write!(f, " or {} more", ranges.len() - SHOWN)?;
-        }
-        Ok(())
-    }
+    });
+    failed.collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::backends::example_rules;
     use crate::sample::{Frames, Random, rule_set};
 
     #[test]
@@ -168,24 +136,5 @@ mod tests {
                 }
             }
         }
-    }
-
-    #[test]
-    fn people_can_read_it() {
-        let mut rules = example_rules();
-        rules.rules[0].both = true;
-        let mut key = Key::new();
-        key.set(Field::SrcIp, Value::v4([192, 168, 75, 106].into()));
-        key.set(Field::DstIp, Value::v4([192, 168, 115, 204].into()));
-        key.set_number(Field::Proto, 17);
-        assert_eq!(
-            explain(&rules, &key).to_string(),
-            "rule 1 (class 1): no, the packet has no dstport, wanted is 2000; as a reply, dstip is \
-             192.168.115.204, not 192.168.75.106\n\
-             rule 2 (class 2): no, the packet has no dstport, wanted is 2001\n\
-             class others: no rule matches"
-        );
-        key.set_number(Field::DstPort, 2001);
-        assert!(explain(&rules, &key).to_string().ends_with("rule 2 (class 2): matches\nclass 2 by rule 2"));
     }
 }

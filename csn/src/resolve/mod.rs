@@ -30,6 +30,7 @@ pub use compile::{Outcome, compile};
 pub(crate) use files::Files;
 pub(crate) use names::Names;
 pub use packet::parse_packet;
+pub(crate) use words::of as words_of;
 
 /// Where included files come from; this crate reads none by itself.
 pub trait Loader {

@@ -1,8 +1,8 @@
-//! `csnbench explain`: which rule a packet matches, and why not the earlier ones.
+//! `csnbench explain`: which rule a packet matches, and why not the earlier ones; or what a diagnostic means.
 
 use super::exit::Exit;
 use super::render::{self, Style};
-use super::{lines, load};
+use super::{codes, lines, load};
 use meters::MeterError;
 use meters::capture::{Batch, Capture, Cpu, File, Frame};
 use std::io::Write;
@@ -13,51 +13,81 @@ use std::rc::Rc;
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
   csnbench explain voice.csn --packet 'srcip = 10.1.2.3, proto = udp, dstport = 5060'
-  csnbench explain voice.csn --capture trace.pcap --json")]
+  csnbench explain voice.csn --capture trace.pcap --json
+  csnbench explain E012                # what a diagnostic means, why, an example and the cure
+  csnbench explain                     # all diagnostics
+
+Of many rules, those are shown that came closest, and how many others failed on what; --all shows each.")]
 pub struct Args {
-    /// The scenario file
-    #[arg(value_name = "FILE")]
-    file: PathBuf,
+    /// The scenario file, or the code of a diagnostic [default: list the codes]
+    #[arg(value_name = "FILE or CODE")]
+    file: Option<PathBuf>,
     /// The fields of one packet, as in a rule
-    #[arg(long, value_name = "FIELDS", required_unless_present = "capture", conflicts_with = "capture")]
+    #[arg(long, value_name = "FIELDS", conflicts_with = "capture", requires = "file")]
     packet: Option<String>,
     /// A capture (pcap or pcapng) whose packets are classified one by one
-    #[arg(long, value_name = "CAPTURE")]
+    #[arg(long, value_name = "CAPTURE", requires = "file")]
     capture: Option<PathBuf>,
     /// JSON Lines: {"packet":1,"class":"voice","rule":3}
     #[arg(long)]
     json: bool,
+    /// Every rule that was compared, however many
+    #[arg(long, requires = "packet")]
+    all: bool,
     /// Only the first N rules
     #[arg(long, value_name = "N")]
     rules: Option<usize>,
 }
 
-/// Explains one packet or classifies a capture.
+/// Explains one packet or one code, or classifies a capture.
 pub fn run(args: &Args) -> Result<Exit, Exit> {
-    let outcome = load::scenario(&args.file)?;
-    let rules = match args.rules {
-        Some(n) => outcome.scenario.rules.first(n),
-        None => outcome.scenario.rules,
+    let Some(file) = &args.file else {
+        codes::list();
+        return Ok(Exit::Done);
     };
+    if args.packet.is_none() && args.capture.is_none() {
+        let word = file.to_string_lossy();
+        if codes::is_code(&word) {
+            return codes::page(&word);
+        }
+        eprintln!(
+            "csnbench: what is to be explained? Write --packet FIELDS or --capture CAPTURE behind {word}"
+        );
+        return Err(Exit::Usage);
+    }
+    let mut outcome = load::scenario(file)?;
+    if let Some(n) = args.rules {
+        outcome.scenario.rules = outcome.scenario.rules.first(n);
+    }
     match (&args.packet, &args.capture) {
-        (Some(text), _) => packet(&rules, text, args.json),
-        (_, Some(path)) => capture(&rules, path, args.json),
+        (Some(text), _) => packet(&outcome, text, args),
+        (_, Some(path)) => capture(&outcome.scenario.rules, path, args.json),
         _ => Err(Exit::Usage),
     }
 }
 
-fn packet(rules: &csn::RuleSet, text: &str, json: bool) -> Result<Exit, Exit> {
+fn packet(outcome: &csn::Outcome, text: &str, args: &Args) -> Result<Exit, Exit> {
     let key = csn::parse_packet(text).map_err(|diagnostics| {
         let mut sources = csn::Sources::new();
         sources.add("--packet", text);
         render::show(&sources, &diagnostics, Style::Text);
         Exit::Input
     })?;
+    let rules = &outcome.scenario.rules;
     let explanation = csn::explain::explain(rules, &key);
-    if json {
+    if args.json {
         println!("{}", lines::packet(rules, 1, explanation.verdict));
+        return Ok(Exit::Done);
+    }
+    if args.all {
+        println!("{}", explanation.all());
     } else {
         println!("{explanation}");
+    }
+    if let Some(rule) = explanation.verdict.rule {
+        let span = rules.rules[rule].span;
+        let (line, _) = outcome.sources.line_column(span.file, span.start);
+        println!("{}:{line}: {}", outcome.sources.name(span.file), outcome.sources.slice(span));
     }
     Ok(Exit::Done)
 }

@@ -28,6 +28,8 @@ enum Table {
     Transmitters,
     /// Report formats
     Formats,
+    /// Codes of diagnostics; `csnbench explain CODE` shows the page of one
+    Codes,
 }
 
 /// A row: name, what it is, further lines.
@@ -57,6 +59,7 @@ fn rows(table: Table) -> Vec<Row> {
         Table::Formats => {
             reports::formats::FORMATS.iter().map(|f| Row(f.name(), f.about(), vec![])).collect()
         }
+        Table::Codes => csn::CODES.iter().map(|c| Row(c.code, c.title, vec![])).collect(),
     }
 }
 

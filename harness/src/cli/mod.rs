@@ -2,7 +2,9 @@
 
 mod add;
 mod check;
+mod codes;
 mod compile;
+mod completions;
 mod doctor;
 mod edit;
 mod exit;
@@ -46,7 +48,7 @@ enum Verb {
     Add(add::Args),
     /// Remove a class or a rule, and leave the rest of the file as it is
     Remove(remove::Args),
-    /// Say which rule a packet matches, and why not the earlier ones
+    /// Say which rule a packet matches and why not the earlier ones, or what a diagnostic means
     Explain(explain::Args),
     /// Compile the rules to what a meter loads
     Compile(compile::Args),
@@ -62,8 +64,12 @@ enum Verb {
     Report(report::Args),
     /// Say what this machine can do, what is missing, and what would install it
     Doctor(doctor::Args),
-    /// List meters, back ends, imports, distributions, transmitters or report formats
+    /// List meters, back ends, imports, distributions, transmitters, report formats or codes of diagnostics
     List(list::Args),
+    /// Print the completions of a shell
+    Completions(completions::Args),
+    /// Write the manual pages, one per verb
+    Man(completions::ManArgs),
     /// Processes that a run starts
     #[command(hide = true, disable_help_flag = true)]
     Worker {
@@ -98,6 +104,8 @@ pub fn main() -> ExitCode {
         Verb::Report(args) => report::run(args),
         Verb::Doctor(args) => doctor::run(args),
         Verb::List(args) => list::run(args),
+        Verb::Completions(args) => completions::run(args),
+        Verb::Man(args) => completions::man(args),
         Verb::Worker { args } => return harness::worker::worker(args.iter().map(Into::into)),
     };
     match result {
