@@ -212,6 +212,64 @@ fn a_removal_takes_one_class_or_rule_and_keeps_every_comment_that_stands_by_itse
     assert!(made > 600, "{made} removals");
 }
 
+#[test]
+fn no_text_and_no_word_makes_an_edit_panic_and_what_is_added_to_a_broken_file_is_one_stretch() {
+    const SHREDS: [&str; 16] = [
+        ";",
+        "\"",
+        "{",
+        "}",
+        "#",
+        "\r",
+        "\n",
+        ":",
+        ",",
+        "é",
+        "\u{feff}",
+        "set: class = 3;",
+        "addrule:",
+        "load: class",
+        "each ",
+        "=",
+    ];
+    let mut random = Random::new(14);
+    let shred = |text: &str, random: &mut Random| {
+        let mut out = text.to_owned();
+        for _ in 0..1 + random.below(4) {
+            let places: Vec<usize> = out.char_indices().map(|(i, _)| i).collect();
+            let at = if places.is_empty() { 0 } else { *random.pick(&places) };
+            match random.below(3) {
+                0 => out.insert_str(at, random.pick::<&str>(&SHREDS)),
+                1 if !out.is_empty() => drop(out.remove(at)),
+                _ => out.truncate(if random.chance(10) { at } else { out.len() }),
+            }
+        }
+        out
+    };
+    let mut made = 0;
+    for (name, text) in texts() {
+        for _ in 0..10 {
+            let text = shred(&text, &mut random);
+            let rule = shred(random.pick::<&str>(&RULES), &mut random);
+            let class = ["1", "2", "voice", "77", "", "others"][random.below(6)];
+            let addition = Addition { class, class_name: None, rule: &rule };
+            if let Ok(edit) = add(&name, &text, &mut Files, &addition) {
+                assert!(one_insertion(&text, &edit.text), "{text:?}\n{:?}", edit.text);
+                made += 1;
+            }
+            for removal in
+                [Removal::Class(class), Removal::Rule(random.below(4)), Removal::RuleOf(class, &rule)]
+            {
+                if let Ok(edit) = remove(&name, &text, &mut Files, &removal) {
+                    assert!(edit.text.len() < text.len());
+                    made += 1;
+                }
+            }
+        }
+    }
+    assert!(made > 200, "{made} edits");
+}
+
 /// What is left of a text is a part of it, in order; what is gone besides the statements is space, and comments at the
 /// ends of their lines.
 fn rest_is_there(text: &str, edit: &Edited) {

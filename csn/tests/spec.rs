@@ -11,6 +11,9 @@
 //! | `mix` | `target: share, what differs from the defaults` a line |
 //! | `experiment` | meters, run, axes and expectations, one a line |
 //! | `formatted` | the canonical layout |
+//! | `edit` | an edit, by its words on the command line; the next block is one of the two below |
+//! | `edited` | the whole text after it |
+//! | `refused` | as `diagnostics`, with places in what the finding points into |
 
 use csn::mix::{Arrival, Order, Payload, ShareOf, Traffic};
 use csn::{Axis, Diagnostic, Loader, Outcome, Scenario, Sources, Target};
@@ -103,8 +106,15 @@ fn check(example: &Example) -> Vec<(String, String, String)> {
             compare(what, &wanted.join("\n"), shown.join("\n"));
         }
     }
+    let mut command = "";
     for (what, text) in &example.expected {
         match what.as_str() {
+            "edit" => command = text,
+            "edited" => compare(what, text, edit(example, command).unwrap_or_else(|codes| codes)),
+            "refused" => {
+                let wanted: Vec<String> = text.lines().map(first_two).collect();
+                compare(what, &wanted.join("\n"), edit(example, command).unwrap_or_else(|codes| codes));
+            }
             "diagnostics" | "unexecuted" => {}
             "rules" => compare(what, text, rules(&outcome)),
             "mix" => compare(what, text, mix(&outcome.scenario)),
@@ -114,6 +124,50 @@ fn check(example: &Example) -> Vec<(String, String, String)> {
         }
     }
     failures
+}
+
+/// The text after an edit, or the codes and places of what refuses it.
+fn edit(example: &Example, command: &str) -> Result<String, String> {
+    let quoted = command.split('\'').enumerate();
+    let words: Vec<&str> = quoted
+        .flat_map(|(i, part)| if i % 2 == 1 { vec![part] } else { part.split_whitespace().collect() })
+        .collect();
+    let option = |name| words.iter().position(|w| *w == name).map(|i| words[i + 1]);
+    let mut files = Files(example.files.clone());
+    let (name, text, class) = ("example.csn", example.source.as_str(), option("--class"));
+    let made = match words[0] {
+        "add" => {
+            let addition = csn::edit::Addition {
+                class: class.expect("a class"),
+                class_name: option("--name"),
+                rule: words[words.len() - 1],
+            };
+            csn::edit::add(name, text, &mut files, &addition)
+        }
+        _ => {
+            let removal = match (class, option("--rule")) {
+                (Some(class), Some(rule)) => csn::edit::Removal::RuleOf(class, rule),
+                (Some(class), None) => csn::edit::Removal::Class(class),
+                (None, number) => {
+                    csn::edit::Removal::Rule(number.and_then(|n| n.parse().ok()).expect("a number"))
+                }
+            };
+            csn::edit::remove(name, text, &mut files, &removal)
+        }
+    };
+    let refused = match made {
+        Ok(edited) => return Ok(edited.text),
+        Err(refused) => refused,
+    };
+    let sources = &refused.sources;
+    let places = refused.diagnostics.iter().map(|d| {
+        let (line, column) = sources.line_column(d.span.file, d.span.start);
+        match sources.name(d.span.file) {
+            "example.csn" => format!("{} {line}:{column}", d.code),
+            other => format!("{} {other}:{line}:{column}", d.code),
+        }
+    });
+    Err(places.collect::<Vec<_>>().join("\n"))
 }
 
 fn first_two(line: &str) -> String {

@@ -62,7 +62,7 @@ fn text(code: &Code) -> String {
     out
 }
 
-/// Codes that differ in the letter or in one digit.
+/// Codes that differ in the letter or in one digit, else those of the same hundred.
 fn like(word: &str) -> Vec<&'static Code> {
     let word = word.to_ascii_uppercase();
     let differ = |c: &Code| {
@@ -72,6 +72,11 @@ fn like(word: &str) -> Vec<&'static Code> {
         CODES.iter().map(|c| (differ(c), c)).filter(|(d, _)| *d <= 1).collect();
     // the same number under another letter first: that is what is mixed up
     near.sort_by_key(|(d, c)| (c.code[1..] != word[1..], *d, c.code));
+    if near.is_empty() {
+        near.extend(
+            CODES.iter().filter(|c| word.len() > 1 && c.code.starts_with(&word[..2])).map(|c| (2, c)),
+        );
+    }
     near.truncate(8);
     near.into_iter().map(|(_, c)| c).collect()
 }
@@ -104,6 +109,7 @@ mod tests {
             !is_code("voice.csn") && !is_code("E") && !is_code("E12345") && !is_code("012") && !is_code("é1")
         );
         assert_eq!(like("e105")[0].code, "L105");
-        assert!(like("E99").is_empty() && like("E019").iter().any(|c| c.code == "E010"));
+        assert!(like("X987").is_empty() && like("E987").iter().all(|c| c.code.starts_with("E9")));
+        assert!(like("E019").iter().any(|c| c.code == "E010"));
     }
 }
