@@ -325,7 +325,7 @@ codes! {
         example "set: class = 1;\naddrule: proto = udp;\nload: class, weight = 80%;"
         cure "Raise a weight, leave one out, or load `others` with the rest."
     MISPLACED_SETTING "E305" Error "a setting that this target does not have"
-        what "`weight` for `all`, or `miss` for anything but `others`."
+        what "`weight` for `all`, `miss` for anything but `others`, or `births` where no flow ends."
         why "It would have no effect."
         example "load: all, weight = 20%;"
         cure "Write it at a class, a rule or `others`."
@@ -344,6 +344,11 @@ codes! {
         why "A packet made for a rule must be first matched by it, and one of `others` by no rule."
         example "set: class = 1;\naddrule: proto = udp;\nset: class = 2;\naddrule: proto = udp, dstport = 53;\nload: class = 2, weight = 50%;"
         cure "Put the rule in front of those that cover it, or take the `load` out."
+    PARAMETER "E309" Error "a model without a parameter that it needs"
+        what "A distribution or model is named, and a parameter without a default is left out."
+        why "Nothing can be drawn without it."
+        example "load: all, size = lognormal(mean = 400 B);"
+        cure "Write the parameter; `csnbench help csn` lists the models with theirs."
     TOO_MANY_RULES "E401" Error "more rules than the file has"
         what "`vary: rules` asks for more rules than the file has."
         why "The point could not be measured."
@@ -439,6 +444,11 @@ codes! {
         why "Running it as something else would give wrong results."
         example "run: rate = search(loss = 0.5%);"
         cure "Use `vary: rate = …` with the rates to try, or `max`."
+    LIFETIME "E907" Error "flows that end are not executed yet"
+        what "`lifetime` is understood, but the flows of this version last as long as the run."
+        why "Running it as something else would give wrong results."
+        example "load: all, flows = 100, lifetime = 20 packets;"
+        cure "Leave `lifetime` out; `flows` alone says how many there are."
 }
 
 #[cfg(test)]

@@ -29,6 +29,7 @@ pub mod geometry;
 pub mod imports;
 pub mod key;
 pub mod mix;
+pub mod models;
 pub mod packet;
 mod parse;
 pub mod print;

@@ -2,6 +2,7 @@
 
 use crate::diagnostic::Span;
 use crate::field::Field;
+use crate::models::{Model, Quantity};
 use crate::ruleset::ClassId;
 use crate::units::Layer;
 use crate::value::ValueSet;
@@ -72,6 +73,12 @@ pub enum ShareOf {
 pub struct Traffic {
     /// How many flows; none means one per rule.
     pub flows: Option<u32>,
+    /// How long a flow lasts until another takes its place; none means for ever.
+    #[serde(default)]
+    pub lifetime: Option<Lifetime>,
+    /// When flows begin.
+    #[serde(default)]
+    pub births: Births,
     /// Sizes.
     pub size: Size,
     /// Times between packets.
@@ -108,8 +115,8 @@ pub enum Size {
     },
     /// Seven frames of 64, four of 594 and one of 1,518 bytes (Ethernet), shuffled once and repeated.
     Imix,
-    /// A distribution by name with its parameters, as written.
-    Distribution(String),
+    /// A distribution with its parameters.
+    Distribution(Model),
     /// Sizes of the packets of a capture.
     Capture(String),
 }
@@ -126,7 +133,7 @@ impl fmt::Display for Size {
             Size::Fixed { bytes, layer } => write!(f, "{bytes} B({})", layer.name()),
             Size::Range { lo, hi, layer } => write!(f, "{lo}..{hi} B({})", layer.name()),
             Size::Imix => f.write_str("imix"),
-            Size::Distribution(text) => f.write_str(text),
+            Size::Distribution(model) => model.fmt(f),
             Size::Capture(path) => write!(f, "capture({path:?})"),
         }
     }
@@ -141,8 +148,39 @@ pub enum Arrival {
     Constant,
     /// Exponential gaps.
     Poisson,
-    /// Another model with its parameters, as written.
-    Model(String),
+    /// Another model with its parameters.
+    Model(Model),
+}
+
+/// How long a flow lasts.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Lifetime {
+    /// Uniform between two lifetimes, both included: both in packets, or both times.
+    Range(Quantity, Quantity),
+    /// Drawn from a model whose quantities are packets or times.
+    Model(Model),
+}
+
+impl fmt::Display for Lifetime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Lifetime::Range(lo, hi) if lo == hi => lo.fmt(f),
+            Lifetime::Range(lo, hi) => write!(f, "{lo}..{hi}"),
+            Lifetime::Model(model) => model.fmt(f),
+        }
+    }
+}
+
+/// When flows begin, where they end.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Births {
+    /// One begins where one ends: there are always equally many.
+    #[default]
+    Constant,
+    /// At random, independent of each other; so many on average.
+    Poisson,
 }
 
 /// In which order the flows of a component take their turns.

@@ -1,4 +1,4 @@
-//! Runs the literate specification of the notation, `spec/*.md`.
+//! Runs the literate specification of the notation, `spec/*.md`, and of the back ends, `spec/backends/*.md`.
 //!
 //! A fenced block ```` ```csn ```` is a scenario; ```` ```csn file=name.csn ```` is a file that the next scenario can
 //! include. The blocks behind a scenario, up to the next, say what must come of it:
@@ -14,19 +14,55 @@
 //! | `edit` | an edit, by its words on the command line; the next block is one of the two below |
 //! | `edited` | the whole text after it |
 //! | `refused` | as `diagnostics`, with places in what the finding points into |
+//! | `compile NAME` | what the back end makes of it; `form=tree`, `invert` and `live` behind the name are options |
+//! |  | a line `…` stands for any lines |
+//! | `losses NAME` | `rule: reason` a line: what the back end cannot say. Without it there are none |
+//! | `outside NAME` | `kind: reason` a line: frames that the target classes otherwise, whatever the rules say |
+//!
+//! `SPEC_UPDATE=1 cargo test -p csn --test spec` writes what comes of the scenarios into the pages. Read the
+//! difference before you keep it.
 
-use csn::mix::{Arrival, Order, Payload, ShareOf, Traffic};
-use csn::{Axis, Diagnostic, Loader, Outcome, Scenario, Sources, Target};
-use std::collections::HashMap;
+use csn::backends::{self, BACKENDS, Options, shared_tests};
+use csn::mix::{Arrival, Births, Order, Payload, ShareOf, Traffic};
+use csn::{Axis, CODES, Diagnostic, Loader, Outcome, Scenario, Sources, Target};
+use std::collections::{HashMap, HashSet};
 use std::fmt::Write as _;
-use std::path::Path;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+/// Codes that no scenario on a page can show, and why.
+const NOT_SHOWN: [(&str, &str); 6] = [
+    ("E501", "rule sets of other formats have no scenario; the imports' own tests show it"),
+    ("E502", "likewise"),
+    ("W503", "likewise"),
+    ("E250", "rules that come from text have E204 first; it is for imported rules"),
+    ("W253", "it takes more work than the check may do"),
+    ("L254", "it takes more rules than are compared"),
+];
 
 #[derive(Default)]
 struct Example {
-    line: usize,
     source: String,
+    /// The line of the page on which the scenario starts, and the one behind it; from 0.
+    lines: Range<usize>,
     files: HashMap<String, String>,
-    expected: Vec<(String, String)>,
+    expected: Vec<Block>,
+}
+
+struct Block {
+    info: String,
+    body: String,
+    /// The lines of the page between the fences.
+    lines: Range<usize>,
+}
+
+/// Something that is not as expected.
+struct Failure {
+    what: String,
+    expected: String,
+    found: String,
+    /// The lines of the page that it stands on; none where the block is missing.
+    lines: Option<Range<usize>>,
 }
 
 struct Files(HashMap<String, String>);
@@ -37,29 +73,98 @@ impl Loader for Files {
     }
 }
 
+/// Whether the pages are to be rewritten.
+fn updating() -> bool {
+    std::env::var_os("SPEC_UPDATE").is_some()
+}
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("spec")
+}
+
+/// Every page with its text.
+fn pages() -> Vec<(PathBuf, String)> {
+    let mut paths: Vec<PathBuf> = [folder(), folder().join("backends")]
+        .iter()
+        .flat_map(|f| std::fs::read_dir(f).unwrap().map(|e| e.unwrap().path()))
+        .filter(|p| p.extension().is_some_and(|e| e == "md"))
+        .collect();
+    paths.sort();
+    paths.into_iter().map(|p| (p.clone(), std::fs::read_to_string(p).unwrap())).collect()
+}
+
 #[test]
 fn the_specification_holds() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("spec");
+    let update = updating();
     let mut failures = String::new();
     let mut count = 0;
-    let mut pages: Vec<_> = std::fs::read_dir(&folder).unwrap().map(|e| e.unwrap().path()).collect();
-    pages.sort();
-    for page in pages.iter().filter(|p| p.extension().is_some_and(|e| e == "md")) {
-        let text = std::fs::read_to_string(page).unwrap();
-        for example in examples(&text) {
+    for (path, text) in pages() {
+        let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
+        // from the end, so that what is rewritten moves nothing that is still to come
+        for example in examples(&text).iter().rev() {
             count += 1;
-            for (what, expected, found) in check(&example) {
-                let name = page.file_name().unwrap().to_string_lossy();
+            let mut found = check(example);
+            found.sort_by_key(|f| f.lines.as_ref().map_or(example.lines.end, |l| l.start));
+            for f in found.iter().rev() {
+                let name = path.strip_prefix(folder()).unwrap().display();
                 let _ = write!(
                     failures,
-                    "\n{name}:{}: {what}\n--- expected\n{expected}\n--- found\n{found}\n",
-                    example.line
+                    "\n{name}:{}: {}\n--- expected\n{}\n--- found\n{}\n",
+                    example.lines.start, f.what, f.expected, f.found
                 );
+                if update {
+                    f.write(&mut lines, example.lines.end);
+                }
             }
         }
+        if update {
+            std::fs::write(&path, lines.join("\n") + "\n").unwrap();
+        }
     }
-    assert!(count > 20, "only {count} examples found in {}", folder.display());
-    assert!(failures.is_empty(), "{failures}");
+    assert!(count > 20, "only {count} examples found in {}", folder().display());
+    assert!(update || failures.is_empty(), "{failures}\nSPEC_UPDATE=1 writes what was found into the pages");
+}
+
+#[test]
+fn every_diagnostic_is_shown() {
+    let mut shown: HashSet<String> = HashSet::new();
+    for (_, text) in pages() {
+        for example in examples(&text) {
+            let blocks = example
+                .expected
+                .iter()
+                .filter(|b| ["diagnostics", "unexecuted", "refused"].contains(&b.info.as_str()));
+            let lines = blocks.flat_map(|b| b.body.lines());
+            shown.extend(lines.filter_map(|l| l.split_whitespace().next()).map(str::to_owned));
+        }
+    }
+    for (code, reason) in NOT_SHOWN {
+        assert!(!shown.contains(code), "{code} is shown, although {reason}");
+    }
+    let excused = |code: &str| NOT_SHOWN.iter().any(|(c, _)| *c == code);
+    let missing: Vec<_> =
+        CODES.iter().map(|c| c.code).filter(|c| !shown.contains(*c) && !excused(c)).collect();
+    assert!(missing.is_empty(), "no page shows {missing:?}");
+}
+
+#[test]
+fn every_back_end_has_a_page_that_shows_it() {
+    for backend in BACKENDS {
+        let path = folder().join("backends").join(format!("{}.md", backend.name()));
+        let text = std::fs::read_to_string(&path).unwrap_or_default();
+        let blocks: Vec<Block> = examples(&text).into_iter().flat_map(|e| e.expected).collect();
+        let shows = |what: &str| {
+            blocks.iter().any(|b| b.info.split(' ').take(2).eq([what, backend.name()]) && !b.body.is_empty())
+        };
+        assert!(shows("compile"), "{}: no block `compile {}`", path.display(), backend.name());
+        let says_that_there_are_none = text.contains("can say every rule");
+        assert!(
+            shows("losses") != says_that_there_are_none,
+            "{}: show what it cannot say in a block `losses {}`, or write that it can say every rule",
+            path.display(),
+            backend.name()
+        );
+    }
 }
 
 fn examples(text: &str) -> Vec<Example> {
@@ -69,58 +174,84 @@ fn examples(text: &str) -> Vec<Example> {
     while let Some((n, line)) = lines.next() {
         let Some(info) = line.strip_prefix("```").filter(|i| !i.is_empty()) else { continue };
         let body: Vec<&str> = lines.by_ref().map(|(_, l)| l).take_while(|l| *l != "```").collect();
+        let place = n + 1..n + 1 + body.len();
         let body = body.join("\n");
         match info.split_once(' ') {
             Some(("csn", name)) => {
                 files.insert(name.trim_start_matches("file=").to_owned(), body);
             }
-            _ if info == "csn" => {
-                out.push(Example {
-                    line: n + 1,
-                    source: body,
-                    files: std::mem::take(&mut files),
-                    expected: vec![],
-                });
+            _ if info == "csn" => out.push(Example {
+                lines: n + 1..place.end + 1,
+                source: body,
+                files: std::mem::take(&mut files),
+                expected: vec![],
+            }),
+            // commands for readers
+            _ if info == "sh" || info == "text" => {}
+            _ => {
+                let block = Block { info: info.to_owned(), body, lines: place };
+                out.last_mut().expect("a scenario before").expected.push(block);
             }
-            _ => out.last_mut().expect("a scenario before").expected.push((info.to_owned(), body)),
         }
     }
     out
 }
 
-/// What does not hold: what it is, what was expected, what was found.
-fn check(example: &Example) -> Vec<(String, String, String)> {
+/// What does not hold.
+fn check(example: &Example) -> Vec<Failure> {
     let outcome = csn::compile("example.csn", &example.source, &mut Files(example.files.clone()));
-    let expected = |what: &str| example.expected.iter().find(|(w, _)| w == what).map(|(_, t)| t.as_str());
     let mut failures = Vec::new();
-    let mut compare = |what: &str, expected: &str, found: String| {
+    let mut compare = |what: &str, block: Option<&Block>, expected: &str, found: String| {
         if expected.trim_end() != found.trim_end() {
-            failures.push((what.to_owned(), expected.to_owned(), found));
+            let (what, expected) = (what.to_owned(), expected.to_owned());
+            failures.push(Failure { what, expected, found, lines: block.map(|b| b.lines.clone()) });
         }
     };
     for (what, found) in [("diagnostics", &outcome.diagnostics), ("unexecuted", &outcome.unexecuted)] {
-        let wanted: Vec<String> = expected(what).unwrap_or_default().lines().map(first_two).collect();
+        let block = example.expected.iter().find(|b| b.info == what);
+        let wanted: Vec<String> = block.map_or("", |b| &b.body).lines().map(first_two).collect();
         let places: Vec<String> = found.iter().map(|d| place(d, &outcome.sources)).collect();
         if wanted != places {
             let shown: Vec<_> = found.iter().map(|d| shown(d, &outcome.sources)).collect();
-            compare(what, &wanted.join("\n"), shown.join("\n"));
+            compare(what, block, &wanted.join("\n"), shown.join("\n"));
         }
     }
     let mut command = "";
-    for (what, text) in &example.expected {
-        match what.as_str() {
-            "edit" => command = text,
-            "edited" => compare(what, text, edit(example, command).unwrap_or_else(|codes| codes)),
-            "refused" => {
-                let wanted: Vec<String> = text.lines().map(first_two).collect();
-                compare(what, &wanted.join("\n"), edit(example, command).unwrap_or_else(|codes| codes));
+    for block in &example.expected {
+        let (what, arguments) = block.info.split_once(' ').unwrap_or((&block.info, ""));
+        let found = match what {
+            "diagnostics" | "unexecuted" | "losses" | "outside" => continue,
+            "edit" => {
+                command = &block.body;
+                continue;
             }
-            "diagnostics" | "unexecuted" => {}
-            "rules" => compare(what, text, rules(&outcome)),
-            "mix" => compare(what, text, mix(&outcome.scenario)),
-            "experiment" => compare(what, text, experiment(&outcome.scenario)),
-            "formatted" => compare(what, text, csn::format(&example.source).unwrap_or_default()),
-            other => compare(other, "a kind of block that is known", String::new()),
+            "edited" => edit(example, command).unwrap_or_else(|places| places),
+            "refused" => {
+                let wanted: Vec<String> = block.body.lines().map(first_two).collect();
+                let found = edit(example, command).unwrap_or_else(|places| places);
+                compare(&block.info, Some(block), &wanted.join("\n"), found);
+                continue;
+            }
+            "rules" => rules(&outcome),
+            "mix" => mix(&outcome.scenario),
+            "experiment" => experiment(&outcome.scenario),
+            "formatted" => csn::format(&example.source).unwrap_or_default(),
+            "compile" => {
+                let made = emitted(&outcome, arguments);
+                for (kind, found) in [("losses", made.losses), ("outside", made.outside)] {
+                    let info = format!("{kind} {arguments}");
+                    let block = example.expected.iter().find(|b| b.info == info);
+                    // that there are no losses need not be said, and not every example says what is outside
+                    if block.is_some() || kind == "losses" {
+                        compare(&info, block, block.map_or("", |b| &b.body), found);
+                    }
+                }
+                made.artefact
+            }
+            other => panic!("a block `{other}` is not known"),
+        };
+        if !holds(&block.body, &found) {
+            compare(&block.info, Some(block), &block.body, found);
         }
     }
     failures
@@ -170,6 +301,72 @@ fn edit(example: &Example, command: &str) -> Result<String, String> {
     Err(places.collect::<Vec<_>>().join("\n"))
 }
 
+/// Whether the lines are those of the block, in which a line `…` stands for any lines.
+fn holds(block: &str, found: &str) -> bool {
+    let (block, found): (Vec<&str>, Vec<&str>) =
+        (block.trim_end().lines().collect(), found.trim_end().lines().collect());
+    let parts: Vec<&[&str]> = block.split(|l| *l == "…").collect();
+    let [first, between @ .., last] = parts.as_slice() else { return block == found };
+    let Some(mut rest) = found.strip_prefix(*first).and_then(|r| r.strip_suffix(*last)) else { return false };
+    between.iter().all(|part| {
+        let at = rest.windows(part.len().max(1)).position(|w| w.starts_with(part));
+        at.inspect(|at| rest = &rest[at + part.len()..]).is_some()
+    })
+}
+
+impl Failure {
+    /// Puts what was found into the page: into its block, or into a new one behind the scenario.
+    fn write(&self, page: &mut Vec<String>, behind: usize) {
+        assert!(
+            !self.expected.lines().any(|l| l == "…"),
+            "`{}` leaves lines out: mend it by hand",
+            self.what
+        );
+        let found = self.found.trim_end().lines().map(str::to_owned);
+        match &self.lines {
+            Some(lines) => drop(page.splice(lines.clone(), found)),
+            None => {
+                let head = [String::new(), format!("```{}", self.what)];
+                drop(page.splice(behind..behind, head.into_iter().chain(found).chain(["```".to_owned()])));
+            }
+        }
+    }
+}
+
+/// What a back end makes of the rules, as text of its blocks.
+struct Made {
+    artefact: String,
+    losses: String,
+    outside: String,
+}
+
+/// What a back end makes of the rules, as `compile --to` does, and what it cannot say.
+fn emitted(outcome: &Outcome, arguments: &str) -> Made {
+    let mut words = arguments.split(' ');
+    let name = words.next().unwrap_or_default();
+    let backend = backends::by_name(name).unwrap_or_else(|| panic!("there is no back end `{name}`"));
+    let rules = &outcome.scenario.rules;
+    let mut options = Options { shared: Some(shared_tests(rules)), ..Options::default() };
+    for word in words {
+        match word {
+            "invert" => options.invert = true,
+            "live" => options.live = true,
+            other => {
+                let name = other.strip_prefix("form=");
+                let form = name.and_then(|n| backend.forms().iter().find(|f| f.name == n));
+                options.form =
+                    Some(*form.unwrap_or_else(|| panic!("`{other}` is no option of `{}`", backend.name())));
+            }
+        }
+    }
+    let made = backend.emit(rules, &options);
+    Made {
+        artefact: made.artefact,
+        losses: made.losses.iter().map(|l| format!("{}: {}\n", l.rule + 1, l.reason)).collect(),
+        outside: made.outside.iter().map(|o| format!("{}: {}\n", o.kind, o.reason)).collect(),
+    }
+}
+
 fn first_two(line: &str) -> String {
     line.split_whitespace().take(2).collect::<Vec<_>>().join(" ")
 }
@@ -183,7 +380,9 @@ fn place(d: &Diagnostic, sources: &Sources) -> String {
 }
 
 fn shown(d: &Diagnostic, sources: &Sources) -> String {
-    format!("{} {}: {} ({})", place(d, sources), d.message, d.reason, d.cure)
+    // a page for readers has the message, a failure all that helps to find its cause
+    let more = if updating() { String::new() } else { format!(": {} ({})", d.reason, d.cure) };
+    format!("{:<12} {}{more}", place(d, sources), d.message)
 }
 
 fn rules(outcome: &Outcome) -> String {
@@ -213,6 +412,12 @@ fn traffic(t: &Traffic) -> String {
     let mut out = String::new();
     if let Some(n) = t.flows {
         let _ = write!(out, ", {n} flows");
+    }
+    if let Some(lifetime) = &t.lifetime {
+        let _ = write!(out, ", each {lifetime}");
+    }
+    if t.births == Births::Poisson {
+        out.push_str(", poisson births");
     }
     if t.size != plain.size {
         let _ = write!(out, ", size {}", t.size);

@@ -54,6 +54,19 @@ impl<'a> Context<'a> {
     pub(crate) fn wrong_kind(&mut self, e: &Expr, wanted: &str, words: &[&str]) {
         match &e.kind {
             ExprKind::Invalid => {}
+            ExprKind::Word(w) if self.names.get(w).is_some() => {
+                let stands_for = self.follow(e);
+                if stands_for.kind != ExprKind::Invalid {
+                    let found = stands_for.describe();
+                    self.add(
+                        &codes::WRONG_KIND,
+                        e.span,
+                        format!("expected {wanted}, found `{w}`"),
+                        format!("the name stands for {found}"),
+                        format!("write {wanted}, or a name for it"),
+                    );
+                }
+            }
             ExprKind::Word(w) => self.unknown_word(w, e.span, wanted, words),
             ExprKind::Each(_) => {
                 self.add(

@@ -2,11 +2,13 @@
 
 use super::classes::Classes;
 use super::context::Context;
-use crate::ast::{Expr, ExprKind, Item, Setting, Sign, Statement};
+use super::models::Of;
+use crate::ast::{Expr, ExprKind, Item, Name, Setting, Sign, Statement};
 use crate::codes;
 use crate::diagnostic::Span;
 use crate::field::Field;
-use crate::mix::{Arrival, Miss, Order, Payload, ShareOf, Size, Traffic};
+use crate::mix::{Arrival, Births, Lifetime, Miss, Order, Payload, ShareOf, Size, Traffic};
+use crate::models::{Draws, names};
 use crate::report::did_you_mean;
 use crate::ruleset::ClassId;
 use crate::suggest;
@@ -22,6 +24,8 @@ pub(crate) struct Settings {
     pub(crate) weight: Given<f64>,
     pub(crate) of: Given<ShareOf>,
     pub(crate) flows: Given<u32>,
+    lifetime: Given<Lifetime>,
+    births: Given<Births>,
     size: Given<Size>,
     arrival: Given<Arrival>,
     order: Given<Order>,
@@ -34,7 +38,18 @@ pub(crate) struct Settings {
 }
 
 /// The names of all settings but the fields.
-const SETTINGS: [&str; 9] = ["weight", "of", "flows", "size", "arrival", "order", "payload", "miss", "from"];
+pub(super) const SETTINGS: [&str; 11] =
+    ["weight", "of", "flows", "lifetime", "births", "size", "arrival", "order", "payload", "miss", "from"];
+/// Models of arrivals without parameters.
+pub(super) const ARRIVALS: [&str; 2] = ["constant", "poisson"];
+/// What a weight can be a share of.
+pub(super) const SHARES: [&str; 3] = ["packets", "flows", "bytes"];
+/// Orders of flows.
+pub(super) const ORDERS: [&str; 2] = ["round", "random"];
+/// Payloads beside patterns.
+pub(super) const PAYLOADS: [&str; 2] = ["zero", "random"];
+/// How `others` can miss.
+pub(super) const MISSES: [&str; 2] = ["near", "far"];
 
 /// What all `load` statements say.
 #[derive(Debug, Default)]
@@ -60,6 +75,28 @@ pub(crate) struct Known<'k> {
     pub(crate) rules: usize,
     /// No class or rule is missing because of an error.
     pub(crate) complete: bool,
+}
+
+impl Loads {
+    /// Reports `births` where no flow ever ends. `lifetime` may stand in another `load` than `births`, so all of them
+    /// are looked at.
+    pub(crate) fn check_births(&self, cx: &mut Context<'_>) {
+        let all = || {
+            let some = [Some(&self.all), self.others.as_ref()].into_iter().flatten();
+            some.chain(self.classes.values()).chain(self.rules.values())
+        };
+        if self.uncertain || all().any(|s| s.lifetime.is_some()) {
+            return;
+        }
+        if let Some((_, span)) = all().filter_map(|s| s.births).min_by_key(|(_, s)| (s.file, s.start)) {
+            cx.misplaced(
+                "births",
+                span,
+                "no flow ends, so none begins later",
+                "say how long by `lifetime = …`",
+            );
+        }
+    }
 }
 
 /// What a `load` is for.
@@ -222,14 +259,29 @@ impl Context<'_> {
         missing.is_empty().then_some(Target::Classes(ids))
     }
 
+    /// A rule, a range of rules, or a set of these.
     fn rules_of(&mut self, e: &Expr, known: &Known<'_>) -> Option<Target> {
-        let (lo, hi) = match &self.follow(e).kind {
-            ExprKind::Range(a, b) => {
-                let limit = u128::from(u32::MAX);
-                (self.whole(a, "a rule", 1, limit), self.whole(b, "a rule", 1, limit))
+        let mut places = Vec::new();
+        match &self.follow(e).kind {
+            ExprKind::Set(members) => {
+                for m in members {
+                    places.extend(self.rules_between(m, known)?);
+                }
             }
+            _ => places.extend(self.rules_between(e, known)?),
+        }
+        places.sort_unstable();
+        places.dedup();
+        Some(Target::Rules(places))
+    }
+
+    /// Places of the rules that one number or a range of numbers names.
+    fn rules_between(&mut self, e: &Expr, known: &Known<'_>) -> Option<std::ops::Range<usize>> {
+        let limit = u128::from(u32::MAX);
+        let (lo, hi) = match &self.follow(e).kind {
+            ExprKind::Range(a, b) => (self.whole(a, "a rule", 1, limit), self.whole(b, "a rule", 1, limit)),
             _ => {
-                let one = self.whole(e, "a rule", 1, u128::from(u32::MAX));
+                let one = self.whole(e, "a rule", 1, limit);
                 (one, one)
             }
         };
@@ -242,7 +294,7 @@ impl Context<'_> {
             let reason = format!("the file has {} rules", known.rules);
             self.unknown_target(e.span, &format!("rule {hi}"), &reason, "rules count from 1".to_owned());
         }
-        (hi <= known.rules).then(|| Target::Rules((lo - 1..hi).collect()))
+        (hi <= known.rules).then_some(lo - 1..hi)
     }
 
     fn unknown_target(&mut self, span: Span, what: &str, reason: &str, cure: String) {
@@ -251,27 +303,23 @@ impl Context<'_> {
 
     fn arrival(&mut self, e: &Expr) -> Option<Arrival> {
         let followed = self.follow(e);
-        match &followed.kind {
-            ExprKind::Word(w) if w == "constant" => Some(Arrival::Constant),
-            ExprKind::Word(w) if w == "poisson" => Some(Arrival::Poisson),
-            ExprKind::Word(w) if w == "burst" || w == "onoff" => self.model(e.span, w.clone()),
-            ExprKind::Call(name, _) if name.text == "burst" || name.text == "onoff" => {
-                self.model(e.span, followed.to_string())
+        let (name, items) = match &followed.kind {
+            ExprKind::Word(w) if w == "constant" => return Some(Arrival::Constant),
+            ExprKind::Word(w) if w == "poisson" => return Some(Arrival::Poisson),
+            // a model whose parameters all have defaults needs no brackets
+            ExprKind::Word(w) if names(Draws::Gaps).contains(&w.as_str()) => {
+                (&Name { text: w.clone(), span: followed.span }, &[] as &[Item])
             }
-            ExprKind::Call(name, _) => {
-                self.unknown_word(&name.text, name.span, "a model of arrivals", &["burst", "onoff"]);
-                None
-            }
+            ExprKind::Call(name, items) => (name, items.as_slice()),
             _ => {
-                self.wrong_kind(e, "a model of arrivals", &["constant", "poisson", "burst", "onoff"]);
-                None
+                let words: Vec<&str> = ARRIVALS.into_iter().chain(names(Draws::Gaps)).collect();
+                self.wrong_kind(e, "a model of arrivals", &words);
+                return None;
             }
-        }
-    }
-
-    fn model(&mut self, span: Span, text: String) -> Option<Arrival> {
-        self.unexecuted(&codes::ARRIVAL, span, "this model of arrivals");
-        Some(Arrival::Model(text))
+        };
+        let model = self.model(name, items, Of::Gaps, &ARRIVALS)?;
+        self.unexecuted(&codes::ARRIVAL, e.span, "this model of arrivals");
+        Some(Arrival::Model(model))
     }
 
     fn payload(&mut self, e: &Expr) -> Option<Payload> {
@@ -289,7 +337,7 @@ impl Context<'_> {
             }
             return Some(Payload::Pattern(bytes));
         }
-        let word = self.choice(e, "`zero`, `random` or a pattern in quotes", &["zero", "random"])?;
+        let word = self.choice(e, "`zero`, `random` or a pattern in quotes", &PAYLOADS)?;
         Some(if word == 0 { Payload::Zero } else { Payload::Random })
     }
 }
@@ -304,7 +352,7 @@ impl Settings {
                 cx.give(&mut self.weight, "weight", share, at);
             }
             "of" => {
-                let of = cx.choice(e, "what a weight counts", &["packets", "flows", "bytes"]);
+                let of = cx.choice(e, "what a weight counts", &SHARES);
                 let of = of.map(|i| [ShareOf::Packets, ShareOf::Flows, ShareOf::Bytes][i]);
                 if of.is_some_and(|of| of != ShareOf::Packets) {
                     cx.unexecuted(&codes::SHARE_OF, at, "a share of flows or bytes");
@@ -315,6 +363,22 @@ impl Settings {
                 let flows = cx.whole(e, "a number of flows", 1, u128::from(u32::MAX));
                 cx.give(&mut self.flows, "flows", flows.map(|n| n as u32), at);
             }
+            "lifetime" => {
+                let lifetime = cx.lifetime(e);
+                if lifetime.is_some() {
+                    cx.unexecuted(&codes::LIFETIME, at, "a lifetime of flows");
+                }
+                cx.give(&mut self.lifetime, "lifetime", lifetime, at);
+            }
+            "births" => {
+                let births = cx.choice(e, "when flows begin", &ARRIVALS);
+                cx.give(
+                    &mut self.births,
+                    "births",
+                    births.map(|i| [Births::Constant, Births::Poisson][i]),
+                    at,
+                );
+            }
             "size" => {
                 let size = cx.size(e);
                 cx.give(&mut self.size, "size", size, at);
@@ -324,7 +388,7 @@ impl Settings {
                 cx.give(&mut self.arrival, "arrival", arrival, at);
             }
             "order" => {
-                let order = cx.choice(e, "an order of flows", &["round", "random"]);
+                let order = cx.choice(e, "an order of flows", &ORDERS);
                 cx.give(&mut self.order, "order", order.map(|i| [Order::Round, Order::Random][i]), at);
             }
             "payload" => {
@@ -332,7 +396,7 @@ impl Settings {
                 cx.give(&mut self.payload, "payload", payload, at);
             }
             "miss" => {
-                let miss = cx.choice(e, "how to miss", &["near", "far"]);
+                let miss = cx.choice(e, "how to miss", &MISSES);
                 cx.give(&mut self.miss, "miss", miss.map(|i| [Miss::Near, Miss::Far][i]), at);
             }
             "from" => {
@@ -384,7 +448,7 @@ impl Settings {
                 }
             )*};
         }
-        give!(weight of flows size arrival order payload miss from);
+        give!(weight of flows lifetime births size arrival order payload miss from);
         for (field, values, span) in &other.open {
             match self.open.iter().find(|(f, ..)| f == field) {
                 Some((_, _, first)) => {
@@ -406,8 +470,9 @@ impl Settings {
                 }
             )*};
         }
-        lay!(size arrival order payload);
+        lay!(births size arrival order payload);
         base.flows = self.flows.map(|(n, _)| n).or(base.flows);
+        base.lifetime = self.lifetime.as_ref().map(|(l, _)| l.clone()).or(base.lifetime);
         base.from = self.from.as_ref().map(|(p, _)| p.clone()).or(base.from);
         for (field, values, _) in &self.open {
             base.open.retain(|(f, _)| f != field);

@@ -17,6 +17,7 @@ mod context;
 mod experiment;
 mod files;
 mod load;
+mod models;
 mod names;
 mod packet;
 mod quantity;

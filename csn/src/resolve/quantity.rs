@@ -1,26 +1,30 @@
 //! Numbers with units: counts, shares, times, rates, sizes; and words and texts of settings.
 
 use super::context::Context;
+use super::models::Of;
 use crate::ast::{Expr, ExprKind, Item, Number};
 use crate::codes::{self, Code};
 use crate::diagnostic::{Diagnostic, Span};
 use crate::experiment::RateSpec;
 use crate::mix::Size;
+use crate::models::{Draws, names};
 use crate::parse::unescape;
 use crate::report::did_you_mean;
 use crate::suggest;
 use crate::units::{Layer, Nanos, Rate};
 
 /// Units of time in nanoseconds; in these tables the first is the one for examples.
-const TIMES: &[(&str, f64)] = &[("s", 1e9), ("ms", 1e6), ("us", 1e3), ("ns", 1.0), ("min", 60e9)];
+pub(super) const TIMES: &[(&str, f64)] = &[("s", 1e9), ("ms", 1e6), ("us", 1e3), ("ns", 1.0), ("min", 60e9)];
 /// Units of packet rates, per second.
-const PACKETS: &[(&str, f64)] = &[("kpps", 1e3), ("pps", 1.0), ("Mpps", 1e6)];
+pub(super) const PACKETS: &[(&str, f64)] = &[("kpps", 1e3), ("pps", 1.0), ("Mpps", 1e6)];
+/// Units of numbers of packets.
+pub(super) const COUNTS: &[(&str, f64)] = &[("packets", 1.0), ("packet", 1.0)];
 /// Units of bit rates, per second.
-const BITS: &[(&str, f64)] = &[("bit/s", 1.0), ("kbit/s", 1e3), ("Mbit/s", 1e6), ("Gbit/s", 1e9)];
+pub(super) const BITS: &[(&str, f64)] = &[("bit/s", 1.0), ("kbit/s", 1e3), ("Mbit/s", 1e6), ("Gbit/s", 1e9)];
 /// Units of packet sizes.
-const BYTES: &[(&str, f64)] = &[("B", 1.0)];
+pub(super) const BYTES: &[(&str, f64)] = &[("B", 1.0)];
 /// Units of memory.
-const MEMORY: &[(&str, f64)] = &[
+pub(super) const MEMORY: &[(&str, f64)] = &[
     ("B", 1.0),
     ("kB", 1e3),
     ("MB", 1e6),
@@ -29,6 +33,8 @@ const MEMORY: &[(&str, f64)] = &[
     ("MiB", 1_048_576.0),
     ("GiB", 1_073_741_824.0),
 ];
+/// What describes sizes beside numbers and models.
+pub(super) const SIZES: [&str; 2] = ["imix", "capture"];
 /// The largest IP packet with the longest link header that the generator makes.
 const MAX_SIZE: u128 = 65_535 + 64;
 
@@ -78,7 +84,13 @@ impl Context<'_> {
     }
 
     /// The number in the first of `units`, which it must carry one of.
-    fn with_unit(&mut self, n: &Number, span: Span, what: &str, units: &[(&str, f64)]) -> Option<f64> {
+    pub(super) fn with_unit(
+        &mut self,
+        n: &Number,
+        span: Span,
+        what: &str,
+        units: &[(&str, f64)],
+    ) -> Option<f64> {
         let Some(unit) = n.unit.as_ref().filter(|u| !u.name.text.is_empty()) else {
             let names: Vec<&str> = units.iter().map(|(u, _)| *u).collect();
             self.add(
@@ -102,7 +114,7 @@ impl Context<'_> {
         Some(n.value * scale)
     }
 
-    fn unknown_unit(&mut self, name: &str, span: Span, what: &str, units: &[(&str, f64)]) {
+    pub(super) fn unknown_unit(&mut self, name: &str, span: Span, what: &str, units: &[(&str, f64)]) {
         let names: Vec<&str> = units.iter().map(|(u, _)| *u).collect();
         let (reason, otherwise) = match names.as_slice() {
             [] => (format!("{what} is a bare number"), "take the unit out".to_owned()),
@@ -116,7 +128,7 @@ impl Context<'_> {
     }
 
     /// Reports what a number says it counts where nothing is counted.
-    fn no_layer(&mut self, n: &Number, what: &str) {
+    pub(super) fn no_layer(&mut self, n: &Number, what: &str) {
         if let Some(layer) = n.unit.as_ref().and_then(|u| u.layer.as_ref()) {
             self.add(
                 &codes::UNIT,
@@ -282,13 +294,14 @@ impl Context<'_> {
                     }
                 }
             }
-            ExprKind::Call(..) => {
-                let followed = self.follow(e);
+            ExprKind::Call(name, items) => {
+                let model = self.model(name, items, Of::Sizes, &SIZES)?;
                 self.unexecuted(&codes::DISTRIBUTION, e.span, "a distribution of sizes");
-                Some(Size::Distribution(followed.to_string()))
+                Some(Size::Distribution(model))
             }
             _ => {
-                self.wrong_kind(e, "a size such as `200 B(payload)`, a range or `imix`", &["imix"]);
+                let words: Vec<&str> = SIZES.into_iter().chain(names(Draws::Quantities)).collect();
+                self.wrong_kind(e, "a size such as `200 B(payload)`, a range, `imix` or a model", &words);
                 None
             }
         }
@@ -321,7 +334,7 @@ impl Context<'_> {
         Some(Size::Range { lo, hi, layer: hi_layer })
     }
 
-    fn bytes(&mut self, n: &Number, span: Span) -> Option<(u32, Layer)> {
+    pub(super) fn bytes(&mut self, n: &Number, span: Span) -> Option<(u32, Layer)> {
         self.with_unit(n, span, "a size", BYTES)?;
         let layer = match n.unit.as_ref().and_then(|u| u.layer.as_ref()) {
             Some(name) => {

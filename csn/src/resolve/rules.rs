@@ -173,7 +173,7 @@ impl Context<'_> {
             return None;
         }
         if let ExprKind::Word(w) = &s.value.kind
-            && w == "any"
+            && w.eq_ignore_ascii_case("any")
         {
             if negated {
                 self.empty_test(field, s.span);

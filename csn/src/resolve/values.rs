@@ -7,6 +7,7 @@ use crate::codes;
 use crate::diagnostic::Span;
 use crate::field::Field;
 use crate::value::{Range, Value, ValueSet};
+use std::net::IpAddr;
 
 /// How many names may lead to each other in sets.
 const MAX_DEPTH: usize = 32;
@@ -131,7 +132,7 @@ impl Context<'_> {
                 out.push(self.prefix(field, a, b)?);
                 Some(())
             }
-            ExprKind::Slash(a, b) if field.width() <= 8 => self.masked(field, a, b, e.span, out),
+            ExprKind::Slash(a, b) if field != Field::Fragment => self.masked(field, a, b, e.span, out),
             _ => {
                 let v = self.literal(field, e)?;
                 out.push(Range { lo: v, hi: v });
@@ -215,8 +216,8 @@ impl Context<'_> {
         let length_at = length;
         let length = match &self.follow(length).kind {
             ExprKind::Number(Number { whole: Some(n), unit: None, .. }) => Some(*n),
-            ExprKind::Address(std::net::IpAddr::V4(mask)) => {
-                self.netmask(length_at.span, u32::from(*mask));
+            ExprKind::Address(mask) => {
+                self.netmask(length, *mask);
                 None
             }
             _ => {
@@ -243,33 +244,62 @@ impl Context<'_> {
         Some(range)
     }
 
-    /// Reports a mask where a length is needed; of a mask that is a prefix, the length is known.
-    fn netmask(&mut self, span: Span, mask: u32) {
-        let cure = match mask.leading_ones() {
-            ones if ones == mask.count_ones() => format!("write `/{ones}`"),
-            _ => "write the prefixes or ranges that the mask stands for".to_owned(),
+    /// Reports a mask of addresses, with the prefix length that it stands for.
+    fn netmask(&mut self, e: &Expr, mask: IpAddr) {
+        let (width, bits) = match mask {
+            IpAddr::V4(a) => (32, u128::from(a.to_bits()) << 96),
+            IpAddr::V6(a) => (128, a.to_bits()),
         };
-        let reason = "a prefix is written with its length, not with a mask";
-        self.add(&codes::WRONG_KIND, span, "expected a prefix length, found a mask", reason, cure);
+        let length = bits.leading_ones().min(width);
+        let cure = match bits.checked_shl(length) {
+            None | Some(0) => format!("write `/{length}`"),
+            // a wildcard mask has its ones where a mask has its zeros
+            Some(_) if width == 32 && (bits >> 96).count_ones() == (bits >> 96).trailing_ones() => {
+                format!("write `/{}`, if it is meant as a wildcard mask", 32 - (bits >> 96).count_ones())
+            }
+            Some(_) => "write the addresses as prefixes or ranges, in a set".into(),
+        };
+        self.add(
+            &codes::WRONG_KIND,
+            e.span,
+            format!("expected a prefix length, found the address {mask}"),
+            "addresses are compared by their first bits",
+            cure,
+        );
     }
 
-    /// `value/mask` in an octet: all octets whose masked bits are those of the value.
+    /// `value/mask`: all values of the field whose masked bits are those of the value.
     fn masked(&mut self, field: Field, a: &Expr, b: &Expr, span: Span, out: &mut Vec<Range>) -> Option<()> {
         let (value, mask) = (self.single(field, a), self.single(field, b));
         let (value, mask) = (value?.bits, mask?.bits);
         if value & !mask != 0 {
-            self.add(
-                &codes::MASK,
-                span,
-                "the value has bits that the mask leaves out",
-                format!("{:#04x} is not within {mask:#04x}", value),
-                "add the bits to the mask, or take them out of the value",
-            );
+            let cure = match field.width() {
+                // on a MAC address, `/24` is meant as a length
+                48 if mask <= 48 => format!("write the mask as an address: {}", mac_mask(mask as u32)),
+                _ => "add the bits to the mask, or take them out of the value".into(),
+            };
+            let reason = format!("{value:#04x} is not within {mask:#04x}");
+            self.add(&codes::MASK, span, "the value has bits that the mask leaves out", reason, cure);
             return None;
         }
-        let all = (1u128 << field.width()) - 1;
-        out.extend((0..=all).filter(|o| o & mask == value).map(|o| Range::numbers(o, o)));
-        Some(())
+        let free = ((1u128 << field.width()) - 1) & !mask;
+        // the free bits at the low end make one interval; every other one doubles the number of intervals
+        let low = free.trailing_ones();
+        let high = free >> low << low;
+        let count = 1u128 << high.count_ones();
+        if count > MAX_LISTED as u128 {
+            self.too_many(span, count);
+            return None;
+        }
+        let mut bits = 0;
+        loop {
+            out.push(Range::numbers(value | bits, value | bits | ((1 << low) - 1)));
+            // the next larger number made of the bits of `high`
+            bits = bits.wrapping_sub(high) & high;
+            if bits == 0 {
+                return Some(());
+            }
+        }
     }
 
     fn literal(&mut self, field: Field, e: &Expr) -> Option<Value> {
@@ -338,6 +368,13 @@ impl Context<'_> {
             format!("write a value from {lo} to {hi}"),
         );
     }
+}
+
+/// The mask of the first `length` bits of a MAC address.
+fn mac_mask(length: u32) -> String {
+    let bits = (0xffff_ffff_ffffu64 << (48 - length.min(48))) & 0xffff_ffff_ffff;
+    let octets = bits.to_be_bytes();
+    octets[2..].iter().map(|o| format!("{o:02x}")).collect::<Vec<_>>().join(":")
 }
 
 fn is_mac(field: Field) -> bool {

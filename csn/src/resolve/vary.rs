@@ -121,7 +121,7 @@ impl Context<'_> {
     {
         let mut out = Vec::new();
         for e in values {
-            match &e.kind {
+            match &self.names.follow(e).kind {
                 ExprKind::Set(members) => out.extend(members),
                 _ => out.push(*e),
             }
@@ -143,7 +143,7 @@ impl Context<'_> {
     fn counts(&mut self, values: &[&Expr], what: &str, lo: u128, hi: u128) -> Vec<(u32, Span)> {
         let mut out = Vec::new();
         for e in self.listed(values) {
-            let ExprKind::Range(a, b) = &e.kind else {
+            let ExprKind::Range(a, b) = &self.names.follow(e).kind else {
                 out.extend(self.whole(e, what, lo, hi).map(|n| (n as u32, e.span)));
                 continue;
             };

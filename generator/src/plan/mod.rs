@@ -98,7 +98,7 @@ impl Plan {
         let counts = flow_counts(&components, &rules);
         let mut drafts = Vec::with_capacity(components.len());
         for (component, count) in components.iter().zip(counts) {
-            refuse_recordings(component)?;
+            refuse_what_is_not_made(component)?;
             let (sizes, source) = Sizes::new(&component.traffic.size, component.span)?;
             let context = context(job, component, &rules, &sizes);
             let found = (&mut seen, &mut notes);
@@ -247,7 +247,15 @@ fn context<'a>(job: &Job, component: &Component, rules: &Rules, sizes: &'a Sizes
     Context { shapes: crate::frame::Shape::all(), macs: job.macs, open, sizes, length_matters }
 }
 
-fn refuse_recordings(component: &Component) -> Result<(), PlanError> {
+fn refuse_what_is_not_made(component: &Component) -> Result<(), PlanError> {
+    if let Some(lifetime) = &component.traffic.lifetime {
+        return Err(PlanError::new(
+            component.span,
+            format!("flows cannot end after {lifetime}"),
+            "the flows of this version last as long as the run",
+            "leave `lifetime` out",
+        ));
+    }
     match &component.traffic.from {
         None => Ok(()),
         Some(path) => Err(PlanError::new(
@@ -294,7 +302,7 @@ fn unknown_arrival(component: &Component, arrival: &Arrival) -> PlanError {
     let names: Vec<_> =
         dist::TABLE.iter().filter(|e| matches!(e.make, dist::Make::Arrival(_))).map(|e| e.name).collect();
     let text = match arrival {
-        Arrival::Model(text) => text.as_str(),
+        Arrival::Model(model) => model.name.as_str(),
         Arrival::Constant => "constant",
         Arrival::Poisson => "poisson",
     };

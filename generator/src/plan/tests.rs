@@ -277,10 +277,13 @@ fn what_this_version_cannot_make_is_refused() {
         change(&mut job);
         Plan::new(&job).err().map(|e| e.to_string()).unwrap_or_default()
     };
+    let model = |name: &str| csn::models::Model { name: name.into(), parameters: vec![] };
     let traffic = |change: &dyn Fn(&mut Traffic)| refused(&|j| change(&mut j.mix.components[0].traffic));
     assert!(traffic(&|t| t.from = Some("x.pcap".into())).contains("from"));
-    assert!(traffic(&|t| t.size = Size::Distribution("pareto(2)".into())).contains("fixed, range, imix"));
-    assert!(traffic(&|t| t.arrival = Arrival::Model("burst(8)".into())).contains("constant, poisson"));
+    let short = csn::mix::Lifetime::Model(model("pareto"));
+    assert!(traffic(&|t| t.lifetime = Some(short.clone())).contains("end"));
+    assert!(traffic(&|t| t.size = Size::Distribution(model("pareto"))).contains("fixed, range, imix"));
+    assert!(traffic(&|t| t.arrival = Arrival::Model(model("burst"))).contains("constant, poisson"));
     let small = |t: &mut Traffic| t.size = Size::Fixed { bytes: 30, layer: Layer::Ethernet };
     assert!(traffic(&small).contains("at least 64 B(ethernet)"));
     assert!(refused(&|j| j.rate = RateSpec::Search { loss: 0.0 }).contains("search"));
