@@ -20,6 +20,8 @@ mod check;
 pub mod codes;
 pub mod diagnostic;
 pub mod edit;
+#[cfg(test)]
+mod editors;
 pub mod experiment;
 pub mod explain;
 pub mod field;
@@ -33,6 +35,8 @@ pub mod models;
 pub mod packet;
 mod parse;
 pub mod print;
+#[cfg(test)]
+mod reference;
 mod report;
 mod resolve;
 pub mod rtfm;
@@ -41,6 +45,9 @@ pub mod sample;
 mod suggest;
 pub mod units;
 pub mod value;
+
+/// The reference of the notation, for people: Markdown in lines of no more than 100 columns.
+pub const REFERENCE: &str = include_str!("../README.md");
 
 pub use codes::{CODES, Code};
 pub use diagnostic::{Diagnostic, FileId, Label, Severity, Sources, Span};

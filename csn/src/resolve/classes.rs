@@ -7,6 +7,9 @@ use crate::diagnostic::Span;
 use crate::ruleset::{Class, ClassId, RuleSet};
 use std::collections::HashMap;
 
+/// What a `set` says.
+pub(super) const SETTINGS: [&str; 2] = ["class", "name"];
+
 /// The classes of a scenario while they are being opened.
 #[derive(Debug)]
 pub(crate) struct Classes {
@@ -72,7 +75,7 @@ impl Classes {
                     let text = cx.label(&s.value, "the name of a class");
                     cx.give(&mut name, "name", text, s.value.span);
                 }
-                _ => cx.unknown_setting(&s.name, "set", &["class", "name"]),
+                _ => cx.unknown_setting(&s.name, "set", &SETTINGS),
             }
         }
         let Some((numbers, span)) = numbers else {

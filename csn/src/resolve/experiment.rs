@@ -9,6 +9,11 @@ use crate::report::did_you_mean;
 use crate::suggest;
 use crate::units::Nanos;
 
+/// What a `scenario` says.
+pub(super) const SCENARIO: [&str; 3] = ["title", "reproduces", "tags"];
+/// What a `run` says.
+pub(super) const RUN: [&str; 4] = ["rate", "time", "repeat", "seed"];
+
 /// An experiment while its statements are being read. Several statements of a kind add up.
 #[derive(Debug, Default)]
 pub(crate) struct Draft {
@@ -42,7 +47,7 @@ impl Draft {
                     let tags = cx.tags(e);
                     cx.give(&mut self.tags, "tags", tags, at);
                 }
-                _ => cx.unknown_setting(&s.name, "scenario", &["title", "reproduces", "tags"]),
+                _ => cx.unknown_setting(&s.name, "scenario", &SCENARIO),
             }
         }
     }
@@ -70,7 +75,7 @@ impl Draft {
                     let seed = cx.whole(e, "a seed", 0, u128::from(u64::MAX));
                     cx.give(&mut self.seed, "seed", seed.map(|n| n as u64), at);
                 }
-                _ => cx.unknown_setting(&s.name, "run", &["rate", "time", "repeat", "seed"]),
+                _ => cx.unknown_setting(&s.name, "run", &RUN),
             }
         }
     }

@@ -40,6 +40,8 @@ pub(crate) struct Settings {
 /// The names of all settings but the fields.
 pub(super) const SETTINGS: [&str; 11] =
     ["weight", "of", "flows", "lifetime", "births", "size", "arrival", "order", "payload", "miss", "from"];
+/// What a `load` can be for; the first two can have a value.
+pub(super) const TARGETS: [&str; 4] = ["class", "rule", "others", "all"];
 /// Models of arrivals without parameters.
 pub(super) const ARRIVALS: [&str; 2] = ["constant", "poisson"];
 /// What a weight can be a share of.
@@ -189,7 +191,7 @@ impl Context<'_> {
                 ExprKind::Word(w) if w == "class" => self.open_classes(e.span, load),
                 kind => {
                     let word = if let ExprKind::Word(w) = kind { w.as_str() } else { "" };
-                    let near = suggest::nearest(word, ["class", "rule", "others", "all"]);
+                    let near = suggest::nearest(word, TARGETS);
                     self.add(
                         &codes::TARGET,
                         e.span,

@@ -25,6 +25,8 @@ mod rules;
 mod shares;
 mod values;
 mod vary;
+#[cfg(test)]
+pub(crate) mod vocabulary;
 pub(crate) mod words;
 
 pub use compile::{Outcome, compile};

@@ -9,7 +9,7 @@ use crate::report::did_you_mean;
 use crate::suggest;
 
 /// The names of all axes.
-const AXES: [&str; 6] = ["rules", "meter", "others", "rate", "flows", "size"];
+pub(super) const AXES: [&str; 6] = ["rules", "meter", "others", "rate", "flows", "size"];
 
 /// The axes of a scenario while they are being read.
 #[derive(Debug, Default)]

@@ -11,6 +11,7 @@ mod exit;
 mod explain;
 mod fmt;
 mod generate;
+mod help;
 mod import;
 mod lines;
 mod list;
@@ -31,6 +32,7 @@ use std::process::ExitCode;
 #[derive(Parser)]
 #[command(name = "csnbench", version, max_term_width = 100, arg_required_else_help = true)]
 #[command(after_help = "First run:\n  csnbench run scenarios/paper/number-of-rules.csn\n\n\
+The notation:\n  csnbench help csn\n\n\
 Exit codes: 0 done, 1 failed, 64 wrong use, 65 input in error, 77 nothing could be run,\n\
 99 an expectation does not hold, 101 the measurement is invalid")]
 struct Cli {
@@ -80,6 +82,11 @@ enum Verb {
 
 /// Runs the verb that the command line names.
 pub fn main() -> ExitCode {
+    if let Some(page) = help::topic(std::env::args_os()) {
+        signals::end_with_the_reader();
+        print!("{page}");
+        return Exit::Done.into();
+    }
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(e) => {
@@ -124,6 +131,22 @@ mod tests {
         for verb in Cli::command().get_subcommands().filter(|v| !v.is_hide_set()) {
             let help = verb.get_after_help().map(ToString::to_string).unwrap_or_default();
             assert!(help.contains("csnbench "), "{}: no example in --help", verb.get_name());
+        }
+    }
+
+    #[test]
+    fn help_knows_topics_beside_verbs() {
+        let command = Cli::command();
+        let after = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+        for topic in help::TOPICS {
+            assert!(command.find_subcommand(topic.name).is_none(), "{} is a verb", topic.name);
+            assert!(after.contains(&format!("csnbench help {}", topic.name)), "{}", topic.name);
+        }
+        for verb in command.get_subcommands().filter(|v| !v.is_hide_set()) {
+            let args = ["csnbench", "help", verb.get_name()];
+            assert_eq!(help::topic(args.map(Into::into)), None);
+            let shown = Cli::try_parse_from(args).err().map(|e| e.kind());
+            assert_eq!(shown, Some(clap::error::ErrorKind::DisplayHelp), "{}", verb.get_name());
         }
     }
 }
