@@ -1,13 +1,16 @@
 //! Values of packet fields and exact sets of them.
 
-use serde::{Deserialize, Serialize};
+use serde::de::{self, Visitor};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, ser};
 use std::fmt;
 
 /// One value of a field: a number, or an address together with its family, so that 10.0.0.1 and
 /// the IPv6 address with the same bits stay different values.
 ///
 /// Ordered by family, then by number.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+///
+/// Serialises as the number, or as the address in its text form: few readers know numbers of 128 bits.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Value {
     /// 0 for plain numbers, 4 and 6 for addresses of that IP version.
     pub family: u8,
@@ -46,6 +49,41 @@ impl Value {
             6 => Some(std::net::Ipv6Addr::from_bits(self.bits).into()),
             _ => None,
         }
+    }
+}
+
+impl Serialize for Value {
+    fn serialize<S: Serializer>(&self, out: S) -> Result<S::Ok, S::Error> {
+        match (self.as_ip(), u64::try_from(self.bits)) {
+            (Some(ip), _) => out.collect_str(&ip),
+            (None, Ok(number)) => out.serialize_u64(number),
+            (None, Err(_)) => Err(ser::Error::custom("a number of more than 64 bits")),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Value {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        from.deserialize_any(ReadValue)
+    }
+}
+
+/// Reads a value: a number, or an address as text.
+struct ReadValue;
+
+impl Visitor<'_> for ReadValue {
+    type Value = Value;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a number, or an address as text")
+    }
+
+    fn visit_u64<E: de::Error>(self, number: u64) -> Result<Value, E> {
+        Ok(Value::number(number.into()))
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<Value, E> {
+        text.parse().map(Value::ip).map_err(|_| E::invalid_value(de::Unexpected::Str(text), &self))
     }
 }
 
@@ -345,6 +383,27 @@ mod tests {
             }
             prop_assert_eq!(s.nth(listed.len() as u128), None);
         }
+    }
+
+    #[test]
+    fn values_are_numbers_and_addresses_in_json() {
+        let ends = Range::prefix(Value::v6("2001:db8::".parse().unwrap()), 32);
+        let set = ValueSet::from_ranges([ends, Range::prefix(Value::v4([10, 0, 0, 0].into()), 8)]);
+        let json = serde_json::to_value(&set).unwrap();
+        assert_eq!(json["ranges"][0]["hi"], "10.255.255.255");
+        assert_eq!(json["ranges"][1]["lo"], "2001:db8::");
+        assert_eq!(serde_json::from_value::<ValueSet>(json).unwrap(), set);
+        let mac = Value::number(0x0200_0000_0001);
+        assert_eq!(serde_json::to_value(mac).unwrap(), 0x0200_0000_0001_u64);
+        // an IPv6 address that holds an IPv4 address stays one
+        for text in ["::ffff:10.0.0.1", "::", "10.0.0.1"] {
+            let value = Value::ip(text.parse().unwrap());
+            let back = serde_json::from_str::<Value>(&serde_json::to_string(&value).unwrap()).unwrap();
+            assert_eq!(back, value);
+        }
+        assert!(
+            serde_json::from_str::<Value>("\"web\"").is_err() && serde_json::from_str::<Value>("-1").is_err()
+        );
     }
 
     #[test]

@@ -84,3 +84,37 @@ dstport =2001;
     let shares: Vec<_> = out.scenario.mix.components.iter().map(|c| c.share).collect();
     assert_eq!(shares, [0.5, 0.5]);
 }
+
+#[test]
+fn habits_from_elsewhere_are_told_how_it_is_written_here() {
+    for (rule, word) in [
+        ("srcip = 10.0.0.0-10.0.0.5", "`..`"),
+        ("ttl = ..64", "before `..`"),
+        ("ttl = 64..", "behind `..`"),
+        ("dstport = 80 or 443", "set"),
+        ("proto = tcp | udp", "set"),
+        ("dstport = [80]", "`{a, b}`"),
+        ("srcip = 2001:db8", "2001:db8::1"),
+        ("srcmac = 02-00-00-00-00-01", "02:00:00:00:00:01"),
+        ("srcmac = 00:11:22:00:00:00/24", "ff:ff:ff:00:00:00"),
+        ("srcip = 10.0.0.0/255.255.0.0", "`/16`"),
+        ("srcip = 10.0.0.0/0.0.0.255", "`/24`"),
+        ("dport = 53", "`dstport`"),
+        ("tcpflags = syn, ack", "`+`"),
+        ("dstport = 80, 443", "`dstport = {a, b}`"),
+        ("dstport > 1023", "`0..1023`"),
+    ] {
+        let out = compile("habit.csn", &format!("set: class = 1;\naddrule: {rule};"), &mut NoLoader);
+        let cures: Vec<_> = out.diagnostics.iter().map(|d| d.cure.as_str()).collect();
+        assert!(cures.iter().any(|c| c.contains(word)), "{rule}: {cures:?}");
+    }
+}
+
+#[test]
+fn a_name_of_the_wrong_kind_is_not_said_to_be_unknown() {
+    let text = "define: server = 10.0.0.1;\nset: class = 1;\naddrule: dstip = server;\nrun: seed = server;";
+    let out = compile("kind.csn", text, &mut NoLoader);
+    let [found] = out.diagnostics.as_slice() else { panic!("{:#?}", out.diagnostics) };
+    assert_eq!(found.code, "E112");
+    assert!(found.reason.contains("10.0.0.1") && !found.cure.contains("`server`"), "{found:?}");
+}

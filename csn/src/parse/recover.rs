@@ -197,16 +197,33 @@ fn explain(r: &mut Reader<'_>, part: &Range<usize>, at: usize, expected: &[Rule]
     r.report.add(&codes::SYNTAX, r.span(at, at + width), message, reason, cure);
 }
 
+/// Whether `02` and `-00-00-00-00-01` are a MAC address as other tools write it.
+fn is_mac_with_hyphens(before: &str, found: &str) -> bool {
+    let first = before.rsplit(|c: char| !c.is_ascii_hexdigit()).next().unwrap_or_default();
+    let rest: Vec<&str> = found.split('-').skip(1).collect();
+    let octet = |o: &str| o.len() == 2 && o.bytes().all(|b| b.is_ascii_hexdigit());
+    found.starts_with('-') && rest.len() == 5 && octet(first) && rest.into_iter().all(octet)
+}
+
 /// The mistakes that people bring from other notations.
 fn usual(before: &str, found: &str, rest: &str, signed: bool) -> Option<(&'static str, &'static str)> {
     let valued = before.ends_with(|c: char| c.is_ascii_alphanumeric());
+    let open_range = "a range has both its ends";
     Some(match found {
         "=" if signed => ("one `=` is enough", "write `=`"),
+        "" if before.ends_with("..") => (open_range, "write the last value that is meant behind `..`"),
+        "." if rest.starts_with("..") => (open_range, "write the first value that is meant before `..`"),
+        _ if before.ends_with(" or") || before.ends_with(" and") => {
+            ("tests of a rule are joined by commas", "write `,`; for `or` use a set or a second rule")
+        }
+        _ if is_mac_with_hyphens(before, found) => {
+            ("the octets of a MAC address are joined by colons", "write it as in 02:00:00:00:00:01")
+        }
+        ":" if before.contains('=') => {
+            ("an IPv6 address has eight groups, or `::` in place of some", "write it as in 2001:db8::1")
+        }
         ":" => ("a name and its value are joined by `=`", "write `name = value`"),
         _ if found.starts_with('-') && valued => ("ranges are written `a..b`", "write `..`, as in `80..90`"),
-        "" if before.ends_with("..") => {
-            ("a range has two ends", "write the last value behind `..`, as in `80..65535`")
-        }
         "." if is_dotted(before) => {
             ("an IPv4 address has four numbers", "write a prefix, as in `10.1.0.0/16`, or a range")
         }

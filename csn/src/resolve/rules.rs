@@ -78,11 +78,13 @@ impl Context<'_> {
     fn tests(&mut self, statement: &Statement) -> (Vec<Test>, bool) {
         let mut tests: Vec<Test> = Vec::new();
         let mut both = None;
+        let mut last = None;
         for item in &statement.items {
             match item {
-                Item::Bare(e) => self.bare(e, tests.last().map(|t| t.field), &mut both),
+                Item::Bare(e) => self.bare(e, last, &mut both),
                 Item::Setting(s) => {
                     let field = self.field(s);
+                    last = field;
                     let value = field.and_then(|f| self.test(f, s));
                     let Some(test) = value else { continue };
                     // `dstport = 1..9, dstport != 5` is a conjunction; two `=` are a set that was meant
@@ -100,31 +102,35 @@ impl Context<'_> {
         (tests, both.is_some())
     }
 
-    /// An item without a sign; `before` is the field that the item before it tests.
-    fn bare(&mut self, e: &Expr, before: Option<Field>, both: &mut Option<((), Span)>) {
-        match &e.kind {
-            ExprKind::Word(w) if w.eq_ignore_ascii_case("both") => self.give(both, "both", Some(()), e.span),
-            ExprKind::Invalid => {}
-            kind => {
-                let word = if let ExprKind::Word(w) = kind { w.as_str() } else { "" };
-                let near = suggest::nearest(word, ["both"]);
-                let otherwise = match before {
-                    Some(f) if near.is_none() => {
-                        format!(
-                            "write a field and `=` before it; several values are a set, `{f} = {{a, {e}}}`"
-                        )
-                    }
-                    _ => "write a field and `=` before it".to_owned(),
-                };
-                self.add(
-                    &codes::SHAPE,
-                    e.span,
-                    format!("{} tests nothing", e.describe()),
-                    "the items of a rule are `field = value` and `both`",
-                    did_you_mean(near, otherwise),
-                );
+    /// An item without a sign; `last` is the test before it.
+    fn bare(&mut self, e: &Expr, last: Option<Field>, both: &mut Option<((), Span)>) {
+        let word = match &e.kind {
+            ExprKind::Word(w) if w.eq_ignore_ascii_case("both") => {
+                self.give(both, "both", Some(()), e.span);
+                return;
             }
-        }
+            ExprKind::Invalid => return,
+            ExprKind::Word(w) => w.as_str(),
+            _ => "",
+        };
+        let near = suggest::nearest(word, ["both"]);
+        let otherwise = match last {
+            Some(Field::TcpFlags) if words::find(Field::TcpFlags, word).is_some() => {
+                "flags that are set together are joined by `+`; for one or the other write a set, `{a, b}`"
+                    .into()
+            }
+            Some(field) if word.is_empty() || words::find(field, word).is_some() => {
+                format!("several values of a field are a set: write `{field} = {{a, b}}`")
+            }
+            _ => "write a field and `=` before it".to_owned(),
+        };
+        self.add(
+            &codes::SHAPE,
+            e.span,
+            format!("{} tests nothing", e.describe()),
+            "the items of a rule are `field = value` and `both`",
+            did_you_mean(near, otherwise),
+        );
     }
 
     /// The field that a setting names.
@@ -153,7 +159,7 @@ impl Context<'_> {
         let (reason, otherwise) = match name {
             "class" | "name" => ("classes are opened by `set`", "write `set: class = …;` before the rule"),
             "weight" | "flows" | "size" => ("traffic is given by `load`", "write `load: class, …;`"),
-            _ => ("no field has this name", "use one of the fields of the notation"),
+            _ => ("no field has this name", "`csnbench help csn` lists the fields"),
         };
         let message = format!("`{name}` is not a field");
         let cure = match elsewhere {
