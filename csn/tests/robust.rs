@@ -254,3 +254,23 @@ fn a_hundred_thousand_rules_compile() {
     assert_eq!(out.scenario.rules.rules.len(), 100_000);
     assert_eq!(out.scenario.mix.components.len(), 100_000);
 }
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_mask_leaves_just_the_bits_free_that_it_does_not_have(value: u16, mask: u16) {
+        let value = value & mask;
+        let text = format!("set: class = 1; addrule: srcport = {value:#x}/{mask:#x};");
+        let out = compile("x.csn", &text, &mut NoLoader);
+        prop_assert!(!out.has_errors(), "{:?}", out.diagnostics);
+        let passes: Vec<u16> = out.scenario.rules.rules[0].tests[0]
+            .1
+            .ranges()
+            .iter()
+            .flat_map(|r| r.lo.bits as u16..=r.hi.bits as u16)
+            .collect();
+        let wanted: Vec<u16> = (0..=u16::MAX).filter(|port| port & mask == value).collect();
+        prop_assert!(passes == wanted, "{} values for {}", passes.len(), wanted.len());
+    }
+}
