@@ -17,6 +17,7 @@ pub mod ast;
 pub mod backends;
 pub mod cbpf;
 mod check;
+mod classifier;
 pub mod codes;
 pub mod diagnostic;
 pub mod edit;
@@ -49,6 +50,7 @@ pub mod value;
 /// The reference of the notation, for people: Markdown in lines of no more than 100 columns.
 pub const REFERENCE: &str = include_str!("../README.md");
 
+pub use classifier::Classifier;
 pub use codes::{CODES, Code};
 pub use diagnostic::{Diagnostic, FileId, Label, Severity, Sources, Span};
 pub use experiment::{Axis, Expectation, Experiment, MeterSpec, Point, RateSpec, RunSpec, Scenario};

@@ -123,7 +123,7 @@ fn add(
         template.rule = sketch.rule.map(|r| r as u32);
         template.write(&part.store, built, slot);
         let seen = packet::parse(slot.frame(), None);
-        let verdict = rules.set.classify(&seen);
+        let verdict = rules.classifier.classify(&seen);
         if verdict.rule != sketch.rule {
             return Err(PlanError::new(
                 component.span,

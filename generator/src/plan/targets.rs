@@ -5,12 +5,14 @@ use super::error::PlanError;
 use super::space::Conjunction;
 use csn::geometry::{Geometry, Reach, Region};
 use csn::mix::{Component, Miss, Target};
-use csn::{Field, RuleSet, ValueSet};
+use csn::{Classifier, Field, RuleSet, ValueSet};
 
 /// The rule set as the planner reads it.
 pub struct Rules<'a> {
     /// The rules themselves.
     pub set: &'a RuleSet,
+    /// The same, to classify frames with.
+    pub classifier: Classifier,
     /// Per rule what it matches, in one direction or in both.
     pub conjunctions: Vec<Vec<Conjunction>>,
 }
@@ -28,7 +30,8 @@ pub struct Goal {
 impl<'a> Rules<'a> {
     /// Reads a rule set.
     pub fn new(set: &'a RuleSet) -> Self {
-        Self { set, conjunctions: set.rules.iter().map(Conjunction::all_of).collect() }
+        let conjunctions = set.rules.iter().map(Conjunction::all_of).collect();
+        Self { set, classifier: Classifier::new(set), conjunctions }
     }
 
     /// Whether any rule looks at the length.

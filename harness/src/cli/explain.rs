@@ -94,12 +94,13 @@ fn packet(outcome: &csn::Outcome, text: &str, args: &Args) -> Result<Exit, Exit>
 
 fn capture(rules: &csn::RuleSet, path: &Path, json: bool) -> Result<Exit, Exit> {
     let mut counts = vec![csn::Counts::default(); rules.classes.len()];
+    let classifier = csn::Classifier::new(rules);
     let mut number = 0;
     let mut out = std::io::BufWriter::new(std::io::stdout().lock());
     let mut written = Ok(());
     let read = each_packet(path, &mut |frame| {
         number += 1;
-        let verdict = rules.classify(&csn::packet::parse(frame.bytes, frame.tag));
+        let verdict = classifier.classify(&csn::packet::parse(frame.bytes, frame.tag));
         counts[verdict.class.index()].add(u64::from(frame.length));
         if json && written.is_ok() {
             written = writeln!(out, "{}", lines::packet(rules, number, verdict));
