@@ -7,7 +7,12 @@ const RULES: &[(&str, &str, &str, &str)] = &[
     ("addrule: srcip = 10.1.*;", ".", "E001", "10.1.0.0/16"),
     ("addrule: srcip = www.example.com;", ".", "E001", "an address by its numbers"),
     ("addrule: srcip = 10.0.0.0/255.240.0.0;", "255.240.0.0", "E112", "`/12`"),
-    ("addrule: srcip = 10.0.0.0/255.0.255.0;", "255.0.255.0", "E112", "write the addresses as prefixes or ranges"),
+    (
+        "addrule: srcip = 10.0.0.0/255.0.255.0;",
+        "255.0.255.0",
+        "E112",
+        "write the addresses as prefixes or ranges",
+    ),
     ("addrule: port = 80;", "port", "E110", "`srcport` or `dstport`"),
     ("addrule: saddr = 10.0.0.1;", "saddr", "E110", "`srcip`"),
     ("addrule: protocol = udp;", "protocol", "E110", "`proto`"),

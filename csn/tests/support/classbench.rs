@@ -1,6 +1,7 @@
 //! The ClassBench sets as rules, rule sets like them of any size, and traffic for them.
 
-use csn::packet::{ICMP, TCP, UDP};
+use csn::imports::Import;
+use csn::packet::{TCP, UDP};
 use csn::sample::{Layout, Random, encode};
 use csn::{Class, ClassId, Field, Key, Range, Rule, RuleSet, Span, Value, ValueSet};
 use std::net::Ipv4Addr;
@@ -12,8 +13,9 @@ pub const SETS: [&str; 3] = ["acl1_1k", "fw1_1k", "ipc1_1k"];
 pub fn load(name: &str) -> RuleSet {
     let path = format!("{}/testdata/classbench/{name}", env!("CARGO_MANIFEST_DIR"));
     let text = std::fs::read_to_string(&path).unwrap_or_else(|e| panic!("{path}: {e}"));
-    let tests = |line| filter(line).unwrap_or_else(|| panic!("{path}: not a filter: {line}"));
-    classes(text.lines().map(tests))
+    let read = csn::imports::ClassBench.parse(&text);
+    assert_eq!(read.diagnostics, [], "{path}");
+    read.rules
 }
 
 /// A rule set of these tests, each a class of its own.
@@ -25,43 +27,6 @@ pub fn classes(tests: impl Iterator<Item = Vec<(Field, ValueSet)>>) -> RuleSet {
         out.rules.push(Rule { class: ClassId(number), tests, both: false, span: Span::default() });
     }
     out
-}
-
-/// The tests of `@SRC/LEN DST/LEN LO : HI LO : HI PROTO/MASK FLAGS/MASK`. The high octet of the last is the flags
-/// of TCP or the type of ICMP.
-fn filter(line: &str) -> Option<Vec<(Field, ValueSet)>> {
-    let words: Vec<&str> = line.strip_prefix('@')?.split_whitespace().filter(|w| *w != ":").collect();
-    let [src, dst, src_lo, src_hi, dst_lo, dst_hi, proto, flags] = words.try_into().ok()?;
-    let mut out: Vec<(Field, ValueSet)> = vec![
-        (Field::SrcIp, prefix(src)?),
-        (Field::DstIp, prefix(dst)?),
-        (Field::SrcPort, Range::numbers(src_lo.parse().ok()?, src_hi.parse().ok()?).into()),
-        (Field::DstPort, Range::numbers(dst_lo.parse().ok()?, dst_hi.parse().ok()?).into()),
-    ];
-    let (proto, mask) = masked(proto)?;
-    if mask != 0 {
-        out.push((Field::Proto, ValueSet::single(Value::number(proto))));
-    }
-    let (value, mask) = masked(flags)?;
-    let high = (0..256u128).filter(|n| n & mask >> 8 == value >> 8);
-    let field = if proto == u128::from(ICMP) { Field::IcmpType } else { Field::TcpFlags };
-    out.push((field, ValueSet::from_ranges(high.map(|n| Range::numbers(n, n)))));
-    // the format has no other way to leave a field out
-    let any = Range::prefix(Value::v4(Ipv4Addr::UNSPECIFIED), 0).into();
-    out.retain(|(field, set)| *set != any && *set != field.domain());
-    out.sort_by_key(|(field, _)| *field);
-    Some(out)
-}
-
-fn prefix(text: &str) -> Option<ValueSet> {
-    let (address, len) = text.split_once('/')?;
-    Some(Range::prefix(Value::v4(address.parse().ok()?), len.parse().ok()?).into())
-}
-
-fn masked(text: &str) -> Option<(u128, u128)> {
-    let hex = |t: &str| u128::from_str_radix(t.strip_prefix("0x")?, 16).ok();
-    let (value, mask) = text.split_once('/')?;
-    Some((hex(value)?, hex(mask)?))
 }
 
 /// `count` rules of the kind of `like`: its rules again and again, each time with all addresses moved elsewhere. Rules
