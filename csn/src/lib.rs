@@ -19,6 +19,7 @@ pub mod cbpf;
 mod check;
 mod classifier;
 pub mod codes;
+pub mod dfa;
 pub mod diagnostic;
 pub mod edit;
 #[cfg(test)]

@@ -6,14 +6,22 @@
 
 mod alternatives;
 mod bpf;
+mod click;
+mod flow_keys;
+mod labels;
+mod octets;
 mod pmacct;
+mod regex;
 mod rtfm;
 mod srl;
 mod tcpdump;
 
 pub use alternatives::{Alternative, alternatives, shared_tests};
 pub use bpf::Bpf;
+pub use click::Click;
+pub use flow_keys::FlowKeys;
 pub use pmacct::Pmacct;
+pub use regex::Regex;
 pub use rtfm::Rtfm;
 pub use srl::Srl;
 pub use tcpdump::Tcpdump;
@@ -44,7 +52,7 @@ pub trait Backend: Sync {
 }
 
 /// Every back end.
-pub static BACKENDS: &[&dyn Backend] = &[&Rtfm, &Bpf, &Tcpdump, &Pmacct, &Srl];
+pub static BACKENDS: &[&dyn Backend] = &[&Rtfm, &Bpf, &Tcpdump, &Pmacct, &Srl, &Click, &FlowKeys, &Regex];
 
 /// The back end of that name.
 pub fn by_name(name: &str) -> Option<&'static dyn Backend> {
@@ -126,6 +134,8 @@ pub enum Compiled {
     Rtfm(crate::rtfm::Program),
     /// A program for a packet filter.
     Bpf(Vec<crate::cbpf::Instruction>),
+    /// An automaton over packed keys.
+    Dfa(crate::dfa::Dfa),
 }
 
 /// A rule that is not what it was.

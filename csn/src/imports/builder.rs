@@ -85,6 +85,11 @@ impl Builder {
         self.out.diagnostics.push(Diagnostic::new(code, span, message, reason, cure));
     }
 
+    /// How much was found so far.
+    pub(super) fn findings(&self) -> usize {
+        self.out.diagnostics.len()
+    }
+
     /// What was read.
     pub(super) fn finish(self) -> Imported {
         self.out

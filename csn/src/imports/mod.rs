@@ -5,9 +5,11 @@
 
 mod builder;
 mod classbench;
+pub(crate) mod flow_keys;
 
 use builder::Builder;
 pub use classbench::ClassBench;
+pub use flow_keys::FlowKeys;
 
 use crate::diagnostic::Diagnostic;
 use crate::ruleset::RuleSet;
@@ -38,7 +40,7 @@ pub struct Imported {
 }
 
 /// Every import.
-pub static IMPORTS: &[&dyn Import] = &[&ClassBench];
+pub static IMPORTS: &[&dyn Import] = &[&ClassBench, &FlowKeys];
 
 /// The import of that name.
 pub fn by_name(name: &str) -> Option<&'static dyn Import> {

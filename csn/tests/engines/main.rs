@@ -5,9 +5,11 @@
 //! skipped, with the reason.
 
 mod agree;
+mod click;
 #[allow(dead_code)]
 mod network;
 mod pmacct;
+mod regex;
 mod tcpdump;
 
 use agree::agree;
@@ -20,4 +22,24 @@ fn libpcap_compiles_expressions_to_what_they_mean() {
 #[test]
 fn pmacctd_tags_packets_by_its_map() {
     agree(&pmacct::Pmacct);
+}
+
+#[test]
+fn click_classifies_ip_headers_as_the_oracle_does() {
+    agree(&click::Click::new("ip"));
+}
+
+#[test]
+fn click_classifies_octets_as_the_oracle_does() {
+    agree(&click::Click::new("bytes"));
+}
+
+#[test]
+fn regular_expressions_match_frames_as_the_oracle_does() {
+    agree(&regex::Patterns);
+}
+
+#[test]
+fn an_automaton_walks_packed_keys_as_the_oracle_does() {
+    agree(&regex::Table);
 }

@@ -1,0 +1,17 @@
+source :: FromDevice(eth0, SNIFFER true, PROMISC true);
+sink :: Discard;
+class_others :: Counter;
+class_1 :: Counter;
+class_2 :: Counter;
+source -> version :: Classifier(12/0800 14/40%f0, -);
+ip0 :: IPClassifier(src host 192.168.75.106 and dst host 192.168.115.204 and ip proto 17 and dst udp port 2000, -);
+ip0[0] -> class_1;
+ip1 :: IPClassifier(src host 192.168.75.106 and dst host 192.168.115.204 and ip proto 17 and dst udp port 2001, -);
+ip1[0] -> class_2;
+ip0[1] -> ip1;
+ip1[1] -> class_others;
+version[0] -> MarkMACHeader -> MarkIPHeader(14) -> ip0;
+version[1] -> class_others;
+class_others -> sink;
+class_1 -> sink;
+class_2 -> sink;
