@@ -25,11 +25,17 @@ pub enum FrameKind {
     Fragment,
     /// A header that is cut short or contradicts itself, or a length that goes beyond the frame.
     Malformed,
+    /// With a VLAN tag of type 0x9100, which was in use before IEEE 802.1ad.
+    OldTag,
+    /// With the length of the frame in place of an EtherType (IEEE 802.3): what follows is an LLC header.
+    Llc,
+    /// With an IP length that ends before the transport header does, though the frame goes on.
+    Trimmed,
 }
 
 impl FrameKind {
     /// Every kind.
-    pub const ALL: [FrameKind; 8] = [
+    pub const ALL: [FrameKind; 11] = [
         FrameKind::Tagged,
         FrameKind::Stacked,
         FrameKind::Labelled,
@@ -38,6 +44,9 @@ impl FrameKind {
         FrameKind::Extensions,
         FrameKind::Fragment,
         FrameKind::Malformed,
+        FrameKind::OldTag,
+        FrameKind::Llc,
+        FrameKind::Trimmed,
     ];
 }
 
@@ -52,6 +61,9 @@ impl fmt::Display for FrameKind {
             FrameKind::Extensions => "IPv6 packets with extension headers",
             FrameKind::Fragment => "fragments",
             FrameKind::Malformed => "malformed packets",
+            FrameKind::OldTag => "frames with VLAN tags of type 0x9100",
+            FrameKind::Llc => "frames with a length in place of an EtherType",
+            FrameKind::Trimmed => "packets whose IP length ends before their transport header",
         })
     }
 }
@@ -129,17 +141,26 @@ mod tests {
         assert_eq!(kinds(|k, _| k.set_number(Field::Vlan, 5)), [Tagged]);
         assert_eq!(kinds(|_, l| l.tags = vec![(0x88a8, 1), (0x8100, 2)]), [Tagged, Stacked]);
         assert_eq!(kinds(|k, _| k.set_number(Field::Mpls, 5)), [Labelled]);
+        assert_eq!(kinds(|_, l| l.tags = vec![(0x9100, 1)]), [Tagged, OldTag]);
         assert_eq!(kinds(|k, _| k.set_number(Field::EtherType, 0x0806)), [NoIp]);
+        assert_eq!(kinds(|k, _| k.set_number(Field::EtherType, 0x05ff)), [NoIp, Llc]);
+        assert_eq!(kinds(|k, _| k.set_number(Field::Length, 28)), []);
+        assert_eq!(kinds(|k, _| k.set_number(Field::Length, 27)), [Trimmed]);
         assert_eq!(kinds(|_, l| l.options = 2), [Options]);
         assert_eq!(kinds(|k, _| k.set_number(Field::Fragment, 1)), [Fragment]);
         assert_eq!(kinds(|k, _| k.set_number(Field::Fragment, 2)), [Fragment]);
-        assert_eq!(kinds(|k, _| k.set_number(Field::Length, 19)), [Malformed]);
+        assert_eq!(kinds(|k, _| k.set_number(Field::Length, 19)), [Malformed, Trimmed]);
         assert_eq!(kinds(|k, _| k.set_number(Field::Length, 200)), [Malformed]);
         let six = |k: &mut Key| {
             k.set(Field::SrcIp, Value { family: 6, bits: 1 });
             k.set(Field::DstIp, Value { family: 6, bits: 2 });
         };
         assert_eq!(kinds(|k, _| six(k)), []);
+        let trimmed = |k: &mut Key| {
+            six(k);
+            k.set_number(Field::Length, 47);
+        };
+        assert_eq!(kinds(|k, _| trimmed(k)), [Trimmed]);
         let extended = |k: &mut Key, l: &mut Layout| {
             six(k);
             l.extensions = vec![0, 60];

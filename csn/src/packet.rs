@@ -18,6 +18,8 @@ pub const MAX_LABELS: usize = 16;
 /// More IPv6 extension headers than this, and the packet has neither protocol nor ports.
 pub const MAX_EXTENSIONS: usize = 8;
 
+/// Below this, the two octets are the length of an IEEE 802.3 frame.
+pub const LEAST_TYPE: u16 = 0x600;
 /// EtherType of IPv4.
 pub const IPV4: u16 = 0x0800;
 /// EtherType of IPv6.
@@ -138,6 +140,9 @@ fn link<S: Sink>(frame: &[u8], tag: Option<u16>, out: &mut S) -> Option<()> {
     while VLAN_TYPES.contains(&ethertype) && tags < MAX_TAGS {
         let control = be16(frame, at)?;
         out.kind(if tags == 0 { FrameKind::Tagged } else { FrameKind::Stacked });
+        if ethertype == VLAN_TYPES[2] {
+            out.kind(FrameKind::OldTag);
+        }
         if tags == 0 {
             out.number(Field::Vlan, u64::from(control & 0xfff));
         }
@@ -146,6 +151,9 @@ fn link<S: Sink>(frame: &[u8], tag: Option<u16>, out: &mut S) -> Option<()> {
         tags += 1;
     }
     out.number(Field::EtherType, u64::from(ethertype));
+    if ethertype < LEAST_TYPE {
+        out.kind(FrameKind::Llc);
+    }
     match ethertype {
         IPV4 => ipv4(&frame[at..], out),
         IPV6 => ipv6(&frame[at..], out),
@@ -213,7 +221,7 @@ fn ipv4<S: Sink>(p: &[u8], out: &mut S) -> Option<()> {
     if fragment == fragment::LATER {
         return Some(());
     }
-    transport(p.get(header..)?, p[9], ICMP, out)
+    transport(p.get(header..)?, p[9], ICMP, usize::from(length).saturating_sub(header), out)
 }
 
 #[inline]
@@ -229,8 +237,7 @@ fn ipv6<S: Sink>(p: &[u8], out: &mut S) -> Option<()> {
     if length as usize > p.len() {
         out.kind(FrameKind::Malformed);
     }
-    let length = length.min(0xffff);
-    octet(out, (first >> 20) as u8, p[7], length);
+    octet(out, (first >> 20) as u8, p[7], length.min(0xffff));
     out.number(Field::FlowLabel, u64::from(first & 0xf_ffff));
     let mut next = p[6];
     let mut at = 40;
@@ -239,7 +246,7 @@ fn ipv6<S: Sink>(p: &[u8], out: &mut S) -> Option<()> {
         if !EXTENSIONS.contains(&next) {
             out.number(Field::Fragment, fragment as u64);
             out.number(Field::Proto, u64::from(next));
-            return transport(p.get(at..)?, next, ICMPV6, out);
+            return transport(p.get(at..)?, next, ICMPV6, (length as usize).saturating_sub(at), out);
         }
         out.kind(FrameKind::Extensions);
         let header = p.get(at..at + 8)?;
@@ -265,31 +272,43 @@ fn ipv6<S: Sink>(p: &[u8], out: &mut S) -> Option<()> {
     None
 }
 
+/// `p` goes on to the end of the frame; `length` is how much of it the IP header speaks of.
 #[inline]
-fn transport<S: Sink>(p: &[u8], proto: u8, icmp: u8, out: &mut S) -> Option<()> {
+fn transport<S: Sink>(p: &[u8], proto: u8, icmp: u8, length: usize, out: &mut S) -> Option<()> {
+    let shortest = if proto == icmp { 8 } else { shortest_header(proto) };
+    if length < shortest {
+        out.kind(FrameKind::Trimmed);
+    }
     if proto == icmp {
         out.number(Field::IcmpType, u64::from(*p.first()?));
         out.number(Field::IcmpCode, u64::from(*p.get(1)?));
-        (p.len() >= 8).then_some(())
+        (p.len() >= shortest).then_some(())
     } else if PORT_PROTOCOLS.contains(&proto) {
         let (source, destination) = (be16(p, 0)?, be16(p, 2)?);
         out.number(Field::SrcPort, u64::from(source));
         out.number(Field::DstPort, u64::from(destination));
         if proto == TCP {
             out.number(Field::TcpFlags, u64::from(*p.get(13)?));
+            let header = usize::from(p[12] >> 4) * 4;
+            if header < shortest || header > p.len() {
+                out.kind(FrameKind::Malformed);
+            } else if header > length {
+                out.kind(FrameKind::Trimmed);
+            }
         }
-        (p.len() >= shortest_header(proto)).then_some(())
+        (p.len() >= shortest).then_some(())
     } else {
         Some(())
     }
 }
 
-/// Octets of the shortest header of a protocol with ports (RFC 768, 9293, 4340, 9260, 3828).
+/// Octets of the shortest header of a protocol with ports (RFC 768, 9293, 4340, 9260, 3828); 0 for other protocols.
 const fn shortest_header(proto: u8) -> usize {
     match proto {
         TCP => 20,
         33 | 132 => 12,
-        _ => 8,
+        UDP | 136 => 8,
+        _ => 0,
     }
 }
 

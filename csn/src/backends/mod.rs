@@ -4,26 +4,37 @@
 //! [`Emitted::losses`], rule by rule. To add one, write a file with an `impl Backend` and put its line into
 //! [`BACKENDS`].
 
+mod acl;
 mod alternatives;
 mod bpf;
+mod cisco;
+mod classbench;
 mod click;
+mod cubes;
 mod flow_keys;
 mod labels;
 mod octets;
+mod ovs;
 mod pmacct;
 mod regex;
 mod rtfm;
 mod srl;
+mod tc;
 mod tcpdump;
 
+pub use acl::Acl;
 pub use alternatives::{Alternative, alternatives, shared_tests};
 pub use bpf::Bpf;
+pub use cisco::Cisco;
+pub use classbench::ClassBench;
 pub use click::Click;
 pub use flow_keys::FlowKeys;
+pub use ovs::Ovs;
 pub use pmacct::Pmacct;
 pub use regex::Regex;
 pub use rtfm::Rtfm;
 pub use srl::Srl;
+pub use tc::Tc;
 pub use tcpdump::Tcpdump;
 
 use crate::field::Field;
@@ -52,7 +63,8 @@ pub trait Backend: Sync {
 }
 
 /// Every back end.
-pub static BACKENDS: &[&dyn Backend] = &[&Rtfm, &Bpf, &Tcpdump, &Pmacct, &Srl, &Click, &FlowKeys, &Regex];
+pub static BACKENDS: &[&dyn Backend] =
+    &[&Rtfm, &Bpf, &Tcpdump, &Pmacct, &Srl, &Click, &FlowKeys, &Regex, &Ovs, &Tc, &ClassBench, &Cisco, &Acl];
 
 /// The back end of that name.
 pub fn by_name(name: &str) -> Option<&'static dyn Backend> {

@@ -4,10 +4,12 @@
 //! one, write a file with an `impl Import` and put its line into [`IMPORTS`].
 
 mod builder;
+mod cisco;
 mod classbench;
 pub(crate) mod flow_keys;
 
 use builder::Builder;
+pub use cisco::Cisco;
 pub use classbench::ClassBench;
 pub use flow_keys::FlowKeys;
 
@@ -40,7 +42,7 @@ pub struct Imported {
 }
 
 /// Every import.
-pub static IMPORTS: &[&dyn Import] = &[&ClassBench, &FlowKeys];
+pub static IMPORTS: &[&dyn Import] = &[&ClassBench, &FlowKeys, &Cisco];
 
 /// The import of that name.
 pub fn by_name(name: &str) -> Option<&'static dyn Import> {

@@ -60,7 +60,12 @@ pub trait Engine {
 
     /// Lets the engine classify the frames of a job. The answer is its packets of every class, by their place in the
     /// job's `rules.classes`; none where it does not count a class, which only `others` may be.
-    fn counts(&self, job: &Job) -> Vec<Option<u64>>;
+    fn counts(&mut self, job: &Job) -> Vec<Option<u64>>;
+
+    /// The same for up to [`Engine::at_once`] jobs.
+    fn counts_of_all(&mut self, jobs: &[Job]) -> Vec<Vec<Option<u64>>> {
+        jobs.iter().map(|job| self.counts(job)).collect()
+    }
 }
 
 /// Rules for an engine, and the frames that it is shown.
@@ -104,7 +109,7 @@ struct Totals {
 ///
 /// # Panics
 /// Where a count differs, or where so much is declared as lost that little was compared.
-pub fn agree<E: Engine + Sync>(engine: &E) {
+pub fn agree(engine: &mut dyn Engine) {
     if let Some(reason) = engine.missing() {
         println!("skipped: {}: {reason}", engine.name());
         return;
@@ -167,15 +172,8 @@ fn job(
 }
 
 /// Every count must be that of the oracle.
-fn compare<E: Engine + Sync>(engine: &E, jobs: &[Job], totals: &mut Totals) {
-    let counted: Vec<Vec<Option<u64>>> = match jobs {
-        // on the test's own thread, which may be in a network namespace of its own
-        [one] => vec![engine.counts(one)],
-        many => std::thread::scope(|s| {
-            let running: Vec<_> = many.iter().map(|job| s.spawn(|| engine.counts(job))).collect();
-            running.into_iter().map(|r| r.join().expect("the engine answers")).collect()
-        }),
-    };
+fn compare(engine: &mut dyn Engine, jobs: &[Job], totals: &mut Totals) {
+    let counted = engine.counts_of_all(jobs);
     for (job, counted) in jobs.iter().zip(counted) {
         check(engine, job, &counted, totals);
     }

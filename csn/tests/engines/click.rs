@@ -3,8 +3,8 @@
 use crate::agree::{Engine, Job, backend};
 use crate::network::run;
 use crate::tcpdump::{Folder, write_capture};
-use csn::backends::{Backend, Form, Options};
 use csn::Field;
+use csn::backends::{Backend, Form, Options};
 use std::process::Command;
 
 /// A Click router at user level that reads a capture.
@@ -51,7 +51,7 @@ impl Engine for Click {
         })
     }
 
-    fn counts(&self, job: &Job) -> Vec<Option<u64>> {
+    fn counts(&mut self, job: &Job) -> Vec<Option<u64>> {
         let Job { rules, made, frames, .. } = job;
         let folder = Folder::new();
         let (capture, file) = (folder.0.join("all.pcap"), folder.0.join("rules.click"));

@@ -8,38 +8,50 @@ mod agree;
 mod click;
 #[allow(dead_code)]
 mod network;
+mod ovs;
 mod pmacct;
 mod regex;
+mod tc;
 mod tcpdump;
 
 use agree::agree;
 
 #[test]
 fn libpcap_compiles_expressions_to_what_they_mean() {
-    agree(&tcpdump::Tcpdump);
+    agree(&mut tcpdump::Tcpdump);
 }
 
 #[test]
 fn pmacctd_tags_packets_by_its_map() {
-    agree(&pmacct::Pmacct);
+    agree(&mut pmacct::Pmacct);
 }
 
 #[test]
 fn click_classifies_ip_headers_as_the_oracle_does() {
-    agree(&click::Click::new("ip"));
+    agree(&mut click::Click::new("ip"));
 }
 
 #[test]
 fn click_classifies_octets_as_the_oracle_does() {
-    agree(&click::Click::new("bytes"));
+    agree(&mut click::Click::new("bytes"));
 }
 
 #[test]
 fn regular_expressions_match_frames_as_the_oracle_does() {
-    agree(&regex::Patterns);
+    agree(&mut regex::Patterns);
 }
 
 #[test]
 fn an_automaton_walks_packed_keys_as_the_oracle_does() {
-    agree(&regex::Table);
+    agree(&mut regex::Table);
+}
+
+#[test]
+fn open_vswitch_counts_what_rules_mean() {
+    agree(&mut ovs::Ovs::default());
+}
+
+#[test]
+fn traffic_control_counts_what_rules_mean() {
+    agree(&mut tc::Tc::default());
 }

@@ -32,17 +32,28 @@ impl Engine for Pmacct {
         6
     }
 
-    /// The core waits two seconds for its plugin and then ends, whether or not that has counted everything, and on a busy
-    /// machine the plugin may go before that: what has not seen all packets is no answer.
-    fn counts(&self, job: &Job) -> Vec<Option<u64>> {
-        for _ in 0..TRIES {
-            let counts = once(job);
-            if counts.iter().flatten().sum::<u64>() == job.frames.len() as u64 {
-                return counts;
-            }
-        }
-        panic!("pmacctd has not seen all packets {TRIES} times");
+    fn counts(&mut self, job: &Job) -> Vec<Option<u64>> {
+        repeated(job)
     }
+
+    fn counts_of_all(&mut self, jobs: &[Job]) -> Vec<Vec<Option<u64>>> {
+        std::thread::scope(|s| {
+            let running: Vec<_> = jobs.iter().map(|job| s.spawn(|| repeated(job))).collect();
+            running.into_iter().map(|r| r.join().expect("pmacctd answers")).collect()
+        })
+    }
+}
+
+/// The core waits two seconds for its plugin and then ends, whether or not that has counted everything, and on a busy
+/// machine the plugin may go before that: what has not seen all packets is no answer.
+fn repeated(job: &Job) -> Vec<Option<u64>> {
+    for _ in 0..TRIES {
+        let counts = once(job);
+        if counts.iter().flatten().sum::<u64>() == job.frames.len() as u64 {
+            return counts;
+        }
+    }
+    panic!("pmacctd has not seen all packets {TRIES} times");
 }
 
 const TRIES: usize = 6;

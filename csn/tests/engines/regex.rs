@@ -33,7 +33,7 @@ impl Engine for Patterns {
         None
     }
 
-    fn counts(&self, job: &Job) -> Vec<Option<u64>> {
+    fn counts(&mut self, job: &Job) -> Vec<Option<u64>> {
         let Job { rules, made, frames, .. } = job;
         let lines = made.artefact.lines().filter(|l| !l.starts_with('#'));
         let (labels, patterns): (Vec<&str>, Vec<&str>) = lines.filter_map(|l| l.split_once('\t')).unzip();
@@ -82,7 +82,7 @@ impl Engine for Table {
         None
     }
 
-    fn counts(&self, job: &Job) -> Vec<Option<u64>> {
+    fn counts(&mut self, job: &Job) -> Vec<Option<u64>> {
         let Job { rules, made, frames, .. } = job;
         let table = read(&made.artefact);
         let classes: HashMap<&str, usize> =

@@ -40,7 +40,7 @@ impl Engine for Tcpdump {
         false
     }
 
-    fn counts(&self, job: &Job) -> Vec<Option<u64>> {
+    fn counts(&mut self, job: &Job) -> Vec<Option<u64>> {
         let Job { made, frames, .. } = job;
         let folder = Folder::new();
         let (all, passed) = (folder.0.join("all.pcap"), folder.0.join("passed.pcap"));
