@@ -4,8 +4,8 @@ use crate::field::Field;
 use crate::packet::{self, Sink};
 use std::fmt;
 
-/// What a frame can be beside its fields. A frame can be of several kinds, or of none: an Ethernet frame with a
-/// whole IPv4 or IPv6 packet, without options, extension headers or fragmentation.
+/// What a frame can be beside its fields. A frame can be of several kinds. A plain one is only of the kind of its IP
+/// version: an Ethernet frame with a whole packet, without options, extension headers or fragmentation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u8)]
 pub enum FrameKind {
@@ -23,19 +23,27 @@ pub enum FrameKind {
     Extensions,
     /// A fragment, the first one included. An IPv6 packet with a fragment header counts even where it is whole.
     Fragment,
-    /// A header that is cut short or contradicts itself, or a length that goes beyond the frame.
+    /// A header that is cut short or contradicts itself, or a length that goes beyond the frame or leaves out a part of
+    /// the headers.
     Malformed,
-    /// With a VLAN tag of type 0x9100, which was in use before IEEE 802.1ad.
+    /// With an IPv4 header.
+    Ipv4,
+    /// With an IPv6 header.
+    Ipv6,
+    /// With a VLAN tag of the type 0x9100, which is older than IEEE 802.1ad and no tag for many targets.
     OldTag,
-    /// With the length of the frame in place of an EtherType (IEEE 802.3): what follows is an LLC header.
-    Llc,
-    /// With an IP length that ends before the transport header does, though the frame goes on.
-    Trimmed,
+    /// With a length where others have their EtherType (IEEE 802.3).
+    LengthField,
+    /// IPv6 with extension headers that many targets do not walk through: authentication, mobility, HIP or Shim6;
+    /// several fragment headers; or a later fragment that begins with an extension header.
+    UnusualExtensions,
+    /// A fragment, but for the first.
+    LaterFragment,
 }
 
 impl FrameKind {
     /// Every kind.
-    pub const ALL: [FrameKind; 11] = [
+    pub const ALL: [FrameKind; 14] = [
         FrameKind::Tagged,
         FrameKind::Stacked,
         FrameKind::Labelled,
@@ -44,9 +52,12 @@ impl FrameKind {
         FrameKind::Extensions,
         FrameKind::Fragment,
         FrameKind::Malformed,
+        FrameKind::Ipv4,
+        FrameKind::Ipv6,
         FrameKind::OldTag,
-        FrameKind::Llc,
-        FrameKind::Trimmed,
+        FrameKind::LengthField,
+        FrameKind::UnusualExtensions,
+        FrameKind::LaterFragment,
     ];
 }
 
@@ -61,9 +72,12 @@ impl fmt::Display for FrameKind {
             FrameKind::Extensions => "IPv6 packets with extension headers",
             FrameKind::Fragment => "fragments",
             FrameKind::Malformed => "malformed packets",
-            FrameKind::OldTag => "frames with VLAN tags of type 0x9100",
-            FrameKind::Llc => "frames with a length in place of an EtherType",
-            FrameKind::Trimmed => "packets whose IP length ends before their transport header",
+            FrameKind::Ipv4 => "IPv4 packets",
+            FrameKind::Ipv6 => "IPv6 packets",
+            FrameKind::OldTag => "frames with a VLAN tag of the type 0x9100",
+            FrameKind::LengthField => "frames with a length in place of an EtherType",
+            FrameKind::UnusualExtensions => "IPv6 packets with unusual extension headers",
+            FrameKind::LaterFragment => "later fragments",
         })
     }
 }
@@ -125,7 +139,13 @@ mod tests {
     use crate::sample::{Layout, encode};
     use crate::value::Value;
 
+    /// The kinds beside the IP version.
     fn kinds(change: impl Fn(&mut Key, &mut Layout)) -> Vec<FrameKind> {
+        let version = [FrameKind::Ipv4, FrameKind::Ipv6];
+        all_kinds(change).into_iter().filter(|k| !version.contains(k)).collect()
+    }
+
+    fn all_kinds(change: impl Fn(&mut Key, &mut Layout)) -> Vec<FrameKind> {
         let (mut key, mut layout) = (Key::new(), Layout { payload: 20, ..Layout::default() });
         key.set(Field::SrcIp, Value::v4([192, 0, 2, 1].into()));
         key.set(Field::DstIp, Value::v4([192, 0, 2, 2].into()));
@@ -143,13 +163,11 @@ mod tests {
         assert_eq!(kinds(|k, _| k.set_number(Field::Mpls, 5)), [Labelled]);
         assert_eq!(kinds(|_, l| l.tags = vec![(0x9100, 1)]), [Tagged, OldTag]);
         assert_eq!(kinds(|k, _| k.set_number(Field::EtherType, 0x0806)), [NoIp]);
-        assert_eq!(kinds(|k, _| k.set_number(Field::EtherType, 0x05ff)), [NoIp, Llc]);
         assert_eq!(kinds(|k, _| k.set_number(Field::Length, 28)), []);
-        assert_eq!(kinds(|k, _| k.set_number(Field::Length, 27)), [Trimmed]);
         assert_eq!(kinds(|_, l| l.options = 2), [Options]);
         assert_eq!(kinds(|k, _| k.set_number(Field::Fragment, 1)), [Fragment]);
-        assert_eq!(kinds(|k, _| k.set_number(Field::Fragment, 2)), [Fragment]);
-        assert_eq!(kinds(|k, _| k.set_number(Field::Length, 19)), [Malformed, Trimmed]);
+        assert_eq!(kinds(|k, _| k.set_number(Field::Fragment, 2)), [Fragment, LaterFragment]);
+        assert_eq!(kinds(|k, _| k.set_number(Field::Length, 19)), [Malformed]);
         assert_eq!(kinds(|k, _| k.set_number(Field::Length, 200)), [Malformed]);
         let six = |k: &mut Key| {
             k.set(Field::SrcIp, Value { family: 6, bits: 1 });
@@ -160,12 +178,48 @@ mod tests {
             six(k);
             k.set_number(Field::Length, 47);
         };
-        assert_eq!(kinds(|k, _| trimmed(k)), [Trimmed]);
+        assert_eq!(kinds(|k, _| trimmed(k)), [Malformed]);
         let extended = |k: &mut Key, l: &mut Layout| {
             six(k);
             l.extensions = vec![0, 60];
         };
         assert_eq!(kinds(extended), [Extensions]);
+        assert_eq!(all_kinds(|_, _| ()), [Ipv4]);
+        assert_eq!(all_kinds(|k, _| six(k)), [Ipv6]);
+    }
+
+    #[test]
+    fn kinds_that_few_targets_know_are_told_by_their_bytes() {
+        use FrameKind::*;
+        assert_eq!(kinds(|_, l| l.tags = vec![(0x9100, 1)]), [Tagged, OldTag]);
+        assert_eq!(kinds(|_, l| l.tags = vec![(0x8100, 1), (0x9100, 2)]), [Tagged, Stacked, OldTag]);
+        assert_eq!(kinds(|k, _| k.set_number(Field::EtherType, 0x05ff)), [NoIp, LengthField]);
+        let six = |k: &mut Key, l: &mut Layout, extensions: &[u8], piece: u128| {
+            k.set(Field::SrcIp, Value { family: 6, bits: 1 });
+            k.set(Field::DstIp, Value { family: 6, bits: 2 });
+            k.set_number(Field::Fragment, piece);
+            l.extensions = extensions.to_vec();
+        };
+        assert_eq!(kinds(|k, l| six(k, l, &[135], 0)), [Extensions, UnusualExtensions]);
+        assert_eq!(kinds(|k, l| six(k, l, &[0, 51], 0)), [Extensions, UnusualExtensions]);
+        assert_eq!(kinds(|k, l| six(k, l, &[0, 44], 2)), [Extensions, Fragment, LaterFragment]);
+        let unusual = [Extensions, Fragment, UnusualExtensions, LaterFragment];
+        assert_eq!(kinds(|k, l| six(k, l, &[44, 0], 2)), unusual);
+        assert_eq!(kinds(|k, l| six(k, l, &[44, 44], 1)), [Extensions, Fragment, UnusualExtensions]);
+    }
+
+    #[test]
+    fn a_length_that_leaves_out_headers_is_malformed() {
+        let mut key = Key::new();
+        for (field, bits) in [(Field::SrcIp, 1), (Field::DstIp, 2)] {
+            key.set(field, Value { family: 4, bits });
+        }
+        key.set_number(Field::Proto, 17);
+        for (length, malformed) in [(20, true), (27, true), (28, false), (30, false)] {
+            key.set_number(Field::Length, length);
+            let frame = encode(&key, &Layout { payload: 9, ..Layout::default() });
+            assert_eq!(FrameKinds::of(&frame, None).contains(FrameKind::Malformed), malformed, "{length}");
+        }
     }
 
     #[test]
@@ -175,7 +229,7 @@ mod tests {
         key.set(Field::DstIp, Value::v4([192, 0, 2, 2].into()));
         key.set_number(Field::Proto, 6);
         let whole = encode(&key, &Layout::default());
-        assert_eq!(FrameKinds::of(&whole, None), FrameKinds::default());
+        assert_eq!(FrameKinds::of(&whole, None), FrameKinds::from_iter([FrameKind::Ipv4]));
         for len in 0..whole.len() {
             assert!(FrameKinds::of(&whole[..len], None).contains(FrameKind::Malformed), "{len}");
         }

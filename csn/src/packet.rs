@@ -18,12 +18,12 @@ pub const MAX_LABELS: usize = 16;
 /// More IPv6 extension headers than this, and the packet has neither protocol nor ports.
 pub const MAX_EXTENSIONS: usize = 8;
 
-/// Below this, the two octets are the length of an IEEE 802.3 frame.
-pub const LEAST_TYPE: u16 = 0x600;
 /// EtherType of IPv4.
 pub const IPV4: u16 = 0x0800;
 /// EtherType of IPv6.
 pub const IPV6: u16 = 0x86dd;
+/// The first EtherType; below it, the field is a length (IEEE 802.3).
+pub const FIRST_TYPE: u16 = 0x0600;
 /// EtherTypes of MPLS, unicast and multicast.
 pub const MPLS_TYPES: [u16; 2] = [0x8847, 0x8848];
 
@@ -151,9 +151,6 @@ fn link<S: Sink>(frame: &[u8], tag: Option<u16>, out: &mut S) -> Option<()> {
         tags += 1;
     }
     out.number(Field::EtherType, u64::from(ethertype));
-    if ethertype < LEAST_TYPE {
-        out.kind(FrameKind::Llc);
-    }
     match ethertype {
         IPV4 => ipv4(&frame[at..], out),
         IPV6 => ipv6(&frame[at..], out),
@@ -176,8 +173,11 @@ fn link<S: Sink>(frame: &[u8], tag: Option<u16>, out: &mut S) -> Option<()> {
             }
             None
         }
-        _ => {
+        t => {
             out.kind(FrameKind::NoIp);
+            if t < FIRST_TYPE {
+                out.kind(FrameKind::LengthField);
+            }
             Some(())
         }
     }
@@ -198,6 +198,7 @@ fn ipv4<S: Sink>(p: &[u8], out: &mut S) -> Option<()> {
     }
     let header = usize::from(p[0] & 0xf) * 4;
     let length = be16(p, 2)?;
+    out.kind(FrameKind::Ipv4);
     if header > 20 {
         out.kind(FrameKind::Options);
     }
@@ -219,9 +220,11 @@ fn ipv4<S: Sink>(p: &[u8], out: &mut S) -> Option<()> {
         out.kind(FrameKind::Fragment);
     }
     if fragment == fragment::LATER {
+        out.kind(FrameKind::LaterFragment);
         return Some(());
     }
-    transport(p.get(header..)?, p[9], ICMP, usize::from(length).saturating_sub(header), out)
+    check_length(p.get(header..usize::from(length)), p[9], ICMP, out);
+    transport(p.get(header..)?, p[9], ICMP, out)
 }
 
 #[inline]
@@ -232,9 +235,11 @@ fn ipv6<S: Sink>(p: &[u8], out: &mut S) -> Option<()> {
     let first = be32(p, 0)?;
     out.v6(Field::SrcIp, u128::from_be_bytes(p[8..24].try_into().ok()?));
     out.v6(Field::DstIp, u128::from_be_bytes(p[24..40].try_into().ok()?));
+    out.kind(FrameKind::Ipv6);
     // the header counts too; the field has 16 bits
     let length = 40 + u32::from(be16(p, 4)?);
-    if length as usize > p.len() {
+    let end = length as usize;
+    if end > p.len() {
         out.kind(FrameKind::Malformed);
     }
     octet(out, (first >> 20) as u8, p[7], length.min(0xffff));
@@ -242,19 +247,32 @@ fn ipv6<S: Sink>(p: &[u8], out: &mut S) -> Option<()> {
     let mut next = p[6];
     let mut at = 40;
     let mut fragment = fragment::NO;
+    let mut pieces = 0;
     for _ in 0..=MAX_EXTENSIONS {
         if !EXTENSIONS.contains(&next) {
             out.number(Field::Fragment, fragment as u64);
             out.number(Field::Proto, u64::from(next));
-            return transport(p.get(at..)?, next, ICMPV6, (length as usize).saturating_sub(at), out);
+            check_length(p.get(at..end), next, ICMPV6, out);
+            return transport(p.get(at..)?, next, ICMPV6, out);
         }
         out.kind(FrameKind::Extensions);
+        if next > 60 || next == 51 {
+            out.kind(FrameKind::UnusualExtensions);
+        }
         let header = p.get(at..at + 8)?;
         at += match next {
             44 => {
                 out.kind(FrameKind::Fragment);
+                pieces += 1;
                 let offset = be16(header, 2)?;
+                if pieces > 1 || offset >> 3 != 0 && EXTENSIONS.contains(&header[0]) {
+                    out.kind(FrameKind::UnusualExtensions);
+                }
                 if offset >> 3 != 0 {
+                    out.kind(FrameKind::LaterFragment);
+                    if at + 8 > end {
+                        out.kind(FrameKind::Malformed);
+                    }
                     out.number(Field::Fragment, fragment::LATER as u64);
                     out.number(Field::Proto, u64::from(header[0]));
                     return Some(());
@@ -272,13 +290,24 @@ fn ipv6<S: Sink>(p: &[u8], out: &mut S) -> Option<()> {
     None
 }
 
-/// `p` goes on to the end of the frame; `length` is how much of it the IP header speaks of.
+/// Says so where what the length of the IP packet leaves of the transport header is too short for one.
 #[inline]
-fn transport<S: Sink>(p: &[u8], proto: u8, icmp: u8, length: usize, out: &mut S) -> Option<()> {
-    let shortest = if proto == icmp { 8 } else { shortest_header(proto) };
-    if length < shortest {
-        out.kind(FrameKind::Trimmed);
+fn check_length<S: Sink>(within: Option<&[u8]>, proto: u8, icmp: u8, out: &mut S) {
+    let least = match proto {
+        // ICMP, and ESP (RFC 4303)
+        _ if proto == icmp || proto == 50 => 8,
+        _ if PORT_PROTOCOLS.contains(&proto) => shortest_header(proto),
+        _ => 0,
+    };
+    let options = |p: &[u8]| if proto == TCP { usize::from(p[12] >> 4) * 4 } else { 0 };
+    if within.is_none_or(|p| p.len() < least || p.len() < options(p)) {
+        out.kind(FrameKind::Malformed);
     }
+}
+
+#[inline]
+fn transport<S: Sink>(p: &[u8], proto: u8, icmp: u8, out: &mut S) -> Option<()> {
+    let shortest = if proto == icmp { 8 } else { shortest_header(proto) };
     if proto == icmp {
         out.number(Field::IcmpType, u64::from(*p.first()?));
         out.number(Field::IcmpCode, u64::from(*p.get(1)?));
@@ -292,8 +321,6 @@ fn transport<S: Sink>(p: &[u8], proto: u8, icmp: u8, length: usize, out: &mut S)
             let header = usize::from(p[12] >> 4) * 4;
             if header < shortest || header > p.len() {
                 out.kind(FrameKind::Malformed);
-            } else if header > length {
-                out.kind(FrameKind::Trimmed);
             }
         }
         (p.len() >= shortest).then_some(())

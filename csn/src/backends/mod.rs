@@ -12,7 +12,9 @@ mod classbench;
 mod click;
 mod cubes;
 mod flow_keys;
+mod iptables;
 mod labels;
+mod nftables;
 mod octets;
 mod ovs;
 mod pmacct;
@@ -29,6 +31,8 @@ pub use cisco::Cisco;
 pub use classbench::ClassBench;
 pub use click::Click;
 pub use flow_keys::FlowKeys;
+pub use iptables::Iptables;
+pub use nftables::Nftables;
 pub use ovs::Ovs;
 pub use pmacct::Pmacct;
 pub use regex::Regex;
@@ -63,8 +67,23 @@ pub trait Backend: Sync {
 }
 
 /// Every back end.
-pub static BACKENDS: &[&dyn Backend] =
-    &[&Rtfm, &Bpf, &Tcpdump, &Pmacct, &Srl, &Click, &FlowKeys, &Regex, &Ovs, &Tc, &ClassBench, &Cisco, &Acl];
+pub static BACKENDS: &[&dyn Backend] = &[
+    &Rtfm,
+    &Bpf,
+    &Tcpdump,
+    &Pmacct,
+    &Srl,
+    &Click,
+    &FlowKeys,
+    &Regex,
+    &Ovs,
+    &Tc,
+    &ClassBench,
+    &Cisco,
+    &Acl,
+    &Nftables,
+    &Iptables,
+];
 
 /// The back end of that name.
 pub fn by_name(name: &str) -> Option<&'static dyn Backend> {

@@ -7,11 +7,15 @@ mod builder;
 mod cisco;
 mod classbench;
 pub(crate) mod flow_keys;
+mod iptables;
+mod nftables;
 
 use builder::Builder;
 pub use cisco::Cisco;
 pub use classbench::ClassBench;
 pub use flow_keys::FlowKeys;
+pub use iptables::Iptables;
+pub use nftables::Nftables;
 
 use crate::diagnostic::Diagnostic;
 use crate::ruleset::RuleSet;
@@ -26,6 +30,11 @@ pub trait Import: Sync {
 
     /// A short text of the format, all of which can be taken over.
     fn example(&self) -> &'static str;
+
+    /// The form of the back end of the same name that it reads, where that is not the usual one.
+    fn form(&self) -> Option<&'static str> {
+        None
+    }
 
     /// Reads a text. Every rule whose meaning the notation can say is taken over; the rest are errors, with their
     /// place in the text as file 0. Warnings tell what is left aside and changes no class.
@@ -42,7 +51,7 @@ pub struct Imported {
 }
 
 /// Every import.
-pub static IMPORTS: &[&dyn Import] = &[&ClassBench, &FlowKeys, &Cisco];
+pub static IMPORTS: &[&dyn Import] = &[&ClassBench, &FlowKeys, &Cisco, &Nftables, &Iptables];
 
 /// The import of that name.
 pub fn by_name(name: &str) -> Option<&'static dyn Import> {
@@ -93,7 +102,8 @@ mod tests {
         for i in IMPORTS {
             let Some(backend) = backends::by_name(i.name()) else { continue };
             let rules = i.parse(i.example()).rules;
-            let made = backend.emit(&rules, &Options::default());
+            let form = i.form().and_then(|n| backend.forms().iter().copied().find(|f| f.name == n));
+            let made = backend.emit(&rules, &Options { form, ..Options::default() });
             assert_eq!(made.losses, [], "{}", i.name());
             let again = i.parse(&made.artefact);
             assert_eq!(again.diagnostics, [], "{}", i.name());

@@ -6,8 +6,11 @@
 
 mod agree;
 mod click;
+mod iptables;
 #[allow(dead_code)]
 mod network;
+#[allow(dead_code)]
+mod nftables;
 mod ovs;
 mod pmacct;
 mod regex;
@@ -54,4 +57,34 @@ fn open_vswitch_counts_what_rules_mean() {
 #[test]
 fn traffic_control_counts_what_rules_mean() {
     agree(&mut tc::Tc::default());
+}
+
+#[test]
+fn nftables_counts_rules_in_order() {
+    agree(&mut nftables::Nftables::new("ordered"));
+}
+
+#[test]
+fn nftables_counts_maps() {
+    agree(&mut nftables::Nftables::new("map"));
+}
+
+#[test]
+fn nftables_counts_rules_given_as_json() {
+    agree(&mut nftables::Nftables::new("json"));
+}
+
+#[test]
+fn what_nft_lists_reads_as_the_rules_that_it_was_given() {
+    nftables::listings_read_back();
+}
+
+#[test]
+fn iptables_counts_packets_of_ipv4() {
+    agree(&mut iptables::Iptables::new("v4"));
+}
+
+#[test]
+fn iptables_counts_packets_of_ipv6() {
+    agree(&mut iptables::Iptables::new("v6"));
 }

@@ -4,7 +4,7 @@ use super::MOST_FLOWS;
 use crate::backends::alternatives::Alternative;
 use crate::backends::cubes::{Cube, combinations, cubes, product};
 use crate::field::Field;
-use crate::packet::{ICMP, ICMPV6, IPV4, IPV6, LEAST_TYPE, MPLS_TYPES, PORT_PROTOCOLS, TCP, UDP, fragment};
+use crate::packet::{FIRST_TYPE, ICMP, ICMPV6, IPV4, IPV6, MPLS_TYPES, PORT_PROTOCOLS, TCP, UDP, fragment};
 use crate::value::{Range, Value, ValueSet};
 
 /// Protocols whose ports Open vSwitch reads: TCP, UDP, SCTP.
@@ -101,7 +101,7 @@ fn ether_types(a: &Alternative) -> Result<Vec<Vec<String>>, String> {
     let Some(types) = types else {
         return Ok(Vec::new());
     };
-    if types.ranges()[0].lo < Value::number(LEAST_TYPE.into()) {
+    if types.ranges()[0].lo < Value::number(FIRST_TYPE.into()) {
         return Err("OpenFlow does not test types below 0x600".into());
     }
     Ok(vec![named(singles("dl_type", types)?)])

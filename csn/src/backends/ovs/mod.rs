@@ -162,15 +162,13 @@ fn outside(all: &[&Alternative]) -> Vec<Outside> {
     };
     let tag = |a: &Alternative| behind_tag(a) || tests(a, &[Field::Vlan]);
     let extension = |a: &Alternative| a.for_ip(6).is_some() && tests(a, &BEHIND_EXTENSIONS);
-    let transport = |a: &Alternative| a.tests.iter().any(|(f, _)| *f >= Field::SrcPort);
     [
         (any(&behind_tag), FrameKind::Stacked, "Open vSwitch looks behind one VLAN tag"),
         (any(&tag), FrameKind::OldTag, "Open vSwitch knows the types 0x8100 and 0x88a8"),
-        (any(&behind_tag), FrameKind::Llc, "Open vSwitch takes the EtherType from their SNAP header"),
+        (any(&behind_tag), FrameKind::LengthField, "Open vSwitch takes the EtherType from their SNAP header"),
         (any(&labelled), FrameKind::Labelled, "Open vSwitch does not look behind labels"),
         (any(&extension), FrameKind::Extensions, "Open vSwitch knows fewer of these headers"),
         (any(&tag), FrameKind::Malformed, "Open vSwitch sees less of their headers"),
-        (any(&transport), FrameKind::Trimmed, "Open vSwitch reads no further than the IP length"),
     ]
     .into_iter()
     .filter_map(|(differs, kind, reason)| differs.then_some(Outside { kind, reason }))
