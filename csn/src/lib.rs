@@ -21,6 +21,7 @@ mod classifier;
 pub mod codes;
 pub mod dfa;
 pub mod diagnostic;
+pub mod ebpf;
 pub mod edit;
 #[cfg(test)]
 mod editors;

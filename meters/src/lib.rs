@@ -7,6 +7,7 @@ pub mod adapters;
 pub mod builtin;
 pub mod capture;
 pub mod control;
+pub mod ebpf;
 pub mod meter;
 pub mod prefilter;
 

@@ -11,6 +11,7 @@ mod cisco;
 mod classbench;
 mod click;
 mod cubes;
+mod ebpf;
 mod flow_keys;
 mod iptables;
 mod labels;
@@ -30,6 +31,7 @@ pub use bpf::Bpf;
 pub use cisco::Cisco;
 pub use classbench::ClassBench;
 pub use click::Click;
+pub use ebpf::Ebpf;
 pub use flow_keys::FlowKeys;
 pub use iptables::Iptables;
 pub use nftables::Nftables;
@@ -83,6 +85,7 @@ pub static BACKENDS: &[&dyn Backend] = &[
     &Acl,
     &Nftables,
     &Iptables,
+    &Ebpf,
 ];
 
 /// The back end of that name.
@@ -167,6 +170,8 @@ pub enum Compiled {
     Bpf(Vec<crate::cbpf::Instruction>),
     /// An automaton over packed keys.
     Dfa(crate::dfa::Dfa),
+    /// A program that classifies and counts in the kernel.
+    Ebpf(crate::ebpf::Program),
 }
 
 /// A rule that is not what it was.

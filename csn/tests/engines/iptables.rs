@@ -3,8 +3,8 @@
 use crate::agree::{Engine, Job, backend};
 use crate::network::{Network, RECEIVER_MAC, installed, repair, run, run_with};
 use crate::nftables::send;
-use csn::backends::{Backend, Options};
 use csn::Field;
+use csn::backends::{Backend, Options};
 
 /// One of the forms of the back end, in a namespace of the test's own.
 pub struct Iptables {

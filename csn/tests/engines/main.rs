@@ -21,57 +21,57 @@ use agree::agree;
 
 #[test]
 fn libpcap_compiles_expressions_to_what_they_mean() {
-    agree(&mut tcpdump::Tcpdump);
+    agree(&tcpdump::Tcpdump);
 }
 
 #[test]
 fn pmacctd_tags_packets_by_its_map() {
-    agree(&mut pmacct::Pmacct);
+    agree(&pmacct::Pmacct);
 }
 
 #[test]
 fn click_classifies_ip_headers_as_the_oracle_does() {
-    agree(&mut click::Click::new("ip"));
+    agree(&click::Click::new("ip"));
 }
 
 #[test]
 fn click_classifies_octets_as_the_oracle_does() {
-    agree(&mut click::Click::new("bytes"));
+    agree(&click::Click::new("bytes"));
 }
 
 #[test]
 fn regular_expressions_match_frames_as_the_oracle_does() {
-    agree(&mut regex::Patterns);
+    agree(&regex::Patterns);
 }
 
 #[test]
 fn an_automaton_walks_packed_keys_as_the_oracle_does() {
-    agree(&mut regex::Table);
+    agree(&regex::Table);
 }
 
 #[test]
 fn open_vswitch_counts_what_rules_mean() {
-    agree(&mut ovs::Ovs::default());
+    agree(&ovs::Ovs::default());
 }
 
 #[test]
 fn traffic_control_counts_what_rules_mean() {
-    agree(&mut tc::Tc::default());
+    agree(&tc::Tc::default());
 }
 
 #[test]
 fn nftables_counts_rules_in_order() {
-    agree(&mut nftables::Nftables::new("ordered"));
+    agree(&nftables::Nftables::new("ordered"));
 }
 
 #[test]
 fn nftables_counts_maps() {
-    agree(&mut nftables::Nftables::new("map"));
+    agree(&nftables::Nftables::new("map"));
 }
 
 #[test]
 fn nftables_counts_rules_given_as_json() {
-    agree(&mut nftables::Nftables::new("json"));
+    agree(&nftables::Nftables::new("json"));
 }
 
 #[test]
@@ -81,10 +81,10 @@ fn what_nft_lists_reads_as_the_rules_that_it_was_given() {
 
 #[test]
 fn iptables_counts_packets_of_ipv4() {
-    agree(&mut iptables::Iptables::new("v4"));
+    agree(&iptables::Iptables::new("v4"));
 }
 
 #[test]
 fn iptables_counts_packets_of_ipv6() {
-    agree(&mut iptables::Iptables::new("v6"));
+    agree(&iptables::Iptables::new("v6"));
 }
