@@ -298,12 +298,27 @@ codes! {
         what "Too many earlier rules overlap the rule in too many ways for an exact answer."
         why "The work that the check may do is bounded."
         example ""
-        cure "Merge earlier rules of one class into sets, or put the rule in front of them."
-    UNCHECKED "L254" Lint "rules that are not compared with each other"
-        what "The file has more rules than are compared in pairs."
-        why "The work grows with the square of their number."
+        cure "Merge earlier rules of one class into sets, put the rule in front of them, or let `check --advise` look longer."
+    UNCHECKED "L254" Lint "rules whose overlaps are not looked for"
+        what "So many rules overlap that the check has not compared all of them; the message says from which on."
+        why "Overlaps can be as many as there are pairs of rules, and the work that the check may do is bounded."
         example ""
-        cure "Check parts of the rules by themselves."
+        cure "Let `check --advise` look longer, or check parts of the rules by themselves."
+    NO_PACKETS "W255" Warning "a class that no packet is of"
+        what "Every packet that the rules of the class accept is matched by earlier rules of other classes."
+        why "The class counts nothing and can receive no traffic."
+        example "set: class = 1;\naddrule: proto = udp;\nset: class = 2;\naddrule: proto = udp, dstport = 53;"
+        cure "Put its rules in front of those that cover them, or take the class out."
+    MERGEABLE "L256" Lint "rules that could be one"
+        what "Rules of one class differ in one field only, and no rule of another class in between overlaps them. Told by `check --advise`."
+        why "A meter that compares rules one by one makes one comparison instead of several."
+        example "set: class = 1;\naddrule: proto = udp, dstport = 53;\naddrule: proto = udp, dstport = 123;"
+        cure "Write one rule with a set: `dstport = {53, 123}`."
+    REORDER "L257" Lint "an order of the rules that takes fewer comparisons"
+        what "Rules that get much of the traffic stand behind rules that get little and do not overlap them. Told by `check --advise`."
+        why "A meter that compares rules one by one compares all that stand before the one that matches."
+        example "set: class = 1;\naddrule: proto = udp;\nset: class = 2;\naddrule: proto = tcp;\nload: class = 1, weight = 10%;\nload: class = 2, weight = 90%;"
+        cure "Put the rules that get most of the traffic first; rules that overlap keep their order."
     TARGET "E301" Error "a `load` that does not say what it loads"
         what "The first item of a `load` is not `class`, `rule`, `others` or `all`."
         why "The settings behind it belong to nothing."
@@ -524,7 +539,8 @@ mod tests {
                 Some(rest) => edited(c.example, rest.lines().next().unwrap_or_default()),
                 None => {
                     let out = crate::compile("example.csn", c.example, &mut Files);
-                    out.diagnostics.iter().chain(&out.unexecuted).map(|d| d.code).collect()
+                    let advice = crate::geometry::advice(&out.scenario.rules, &out.scenario.mix).diagnostics;
+                    out.diagnostics.iter().chain(&out.unexecuted).chain(&advice).map(|d| d.code).collect()
                 }
             };
             // the errors that hinder an edit are shown with it

@@ -250,7 +250,7 @@ fn a_hundred_thousand_rules_compile() {
     let out = compile("big.csn", &text, &mut NoLoader);
     println!("100,000 rules in {:?}", start.elapsed());
     let found: Vec<_> = out.diagnostics.iter().map(|d| d.code).collect();
-    assert_eq!(found, ["L254"]);
+    assert!(found.is_empty(), "{found:?}");
     assert_eq!(out.scenario.rules.rules.len(), 100_000);
     assert_eq!(out.scenario.mix.components.len(), 100_000);
 }

@@ -7,6 +7,7 @@
 //! |---|---|
 //! | `diagnostics` | one `CODE line:column` a line, in order; text behind is for readers. Without it there are none |
 //! | `unexecuted` | the same for what this version does not execute |
+//! | `advice` | what `check --advise` finds besides, in the same way |
 //! | `rules` | `class: rule` a line |
 //! | `mix` | `target: share, what differs from the defaults` a line |
 //! | `experiment` | meters, run, axes and expectations, one a line |
@@ -133,7 +134,7 @@ fn every_diagnostic_is_shown() {
             let blocks = example
                 .expected
                 .iter()
-                .filter(|b| ["diagnostics", "unexecuted", "refused"].contains(&b.info.as_str()));
+                .filter(|b| ["diagnostics", "unexecuted", "refused", "advice"].contains(&b.info.as_str()));
             let lines = blocks.flat_map(|b| b.body.lines());
             shown.extend(lines.filter_map(|l| l.split_whitespace().next()).map(str::to_owned));
         }
@@ -230,6 +231,11 @@ fn check(example: &Example) -> Vec<Failure> {
                 let wanted: Vec<String> = block.body.lines().map(first_two).collect();
                 let found = edit(example, command).unwrap_or_else(|places| places);
                 compare(&block.info, Some(block), &wanted.join("\n"), found);
+                continue;
+            }
+            "advice" => {
+                let wanted: Vec<String> = block.body.lines().map(first_two).collect();
+                compare(&block.info, Some(block), &wanted.join("\n"), advice(&outcome));
                 continue;
             }
             "rules" => rules(&outcome),
@@ -377,6 +383,13 @@ fn place(d: &Diagnostic, sources: &Sources) -> String {
         0 => format!("{} {line}:{column}", d.code),
         _ => format!("{} {}:{line}:{column}", d.code, sources.name(d.span.file)),
     }
+}
+
+fn advice(outcome: &Outcome) -> String {
+    let scenario = &outcome.scenario;
+    let advice = csn::geometry::advice(&scenario.rules, &scenario.mix).diagnostics;
+    let besides = advice.iter().filter(|d| !csn::geometry::finds(d));
+    besides.map(|d| format!("{}\n", place(d, &outcome.sources))).collect()
 }
 
 fn shown(d: &Diagnostic, sources: &Sources) -> String {

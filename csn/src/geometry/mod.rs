@@ -1,26 +1,49 @@
-//! Exact reasoning over rules as boxes of packets: which rules can be reached, which overlap, and where the
-//! packets lie that a given rule, or none, is the first to match.
+//! Exact reasoning over rules as boxes of packets: which rules can be reached, which overlap, which could be one, and
+//! where the packets lie that a given rule, or none, is the first to match.
 //!
 //! All of it is about whole, well-formed packets: that a frame may be cut short behind its protocol field, and
 //! so have no ports, makes no rule reachable.
+//!
+//! | in | what |
+//! |---|---|
+//! | `shapes`, `region` | kinds of packets, and boxes of packets of one kind |
+//! | `grid` | rules in small integers: cells between the ends of intervals |
+//! | `index` | which rules lie near a box, without looking at all of them |
+//! | `search` | what is left of a box outside of others |
+//! | `reach` | the answers about one rule |
+//! | `survey` | the answers about all rules, within bounds |
+//! | `others` | packets that no rule matches, and near misses |
+//! | `merge`, `order` | rules that could be one, and a better order |
+//! | `diagnose`, `advise` | what is said about it |
 
-mod cover;
+mod advise;
 mod diagnose;
+mod grid;
+mod index;
+mod merge;
+mod order;
 mod others;
+mod reach;
 mod region;
+mod search;
 mod shapes;
+mod survey;
 
-pub use diagnose::diagnostics;
+pub use advise::{Advice, advice};
+pub use diagnose::{diagnostics, finds};
+pub use merge::Merge;
+pub use order::{Order, shares};
 pub use region::{Region, rule_regions};
 
 use crate::field::Field;
-use crate::ruleset::{Rule, RuleSet};
-use cover::{Cover, Search, sample_outside};
+use crate::ruleset::RuleSet;
+use grid::Grid;
+use index::{Index, Near, hull};
 use shapes::SHAPES;
 
-/// Comparisons of two boxes that are spent on the question whether one rule can be reached; some tenths of a
-/// second. Beyond it the answer is [`Reach::Unknown`].
-pub const BUDGET: u64 = 4_000_000;
+/// Covers that are looked at for the question whether one rule can be reached; some tenths of a second. Beyond it the
+/// answer is [`Reach::Unknown`].
+pub const BUDGET: u64 = 20_000_000;
 
 /// Whether a rule is the first to match any packet.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,116 +59,64 @@ pub enum Reach {
 }
 
 /// The boxes of a rule set.
-pub struct Geometry {
+pub struct Geometry<'r> {
+    rules: &'r RuleSet,
     /// The shapes that matter: two that no rule tells apart are looked at once.
     shapes: Vec<usize>,
-    tests: Vec<Rule>,
-    boxes: Vec<Vec<Region>>,
+    grid: Grid,
+    index: Index,
 }
 
-impl Geometry {
-    /// Works out the boxes of all rules.
-    pub fn new(rules: &RuleSet) -> Self {
-        let fields = rules.fields();
-        let labels = fields.contains(&Field::EtherType) || fields.contains(&Field::Mpls);
+impl<'r> Geometry<'r> {
+    /// Works out the boxes of all rules, in n log n.
+    pub fn new(rules: &'r RuleSet) -> Self {
+        let labels = [Field::EtherType, Field::Mpls];
+        let labels = rules.rules.iter().any(|r| r.tests.iter().any(|(f, _)| labels.contains(f)));
         let shapes: Vec<usize> = (0..SHAPES.len()).filter(|s| labels || !SHAPES[*s].labelled).collect();
-        let boxes = rules
-            .rules
-            .iter()
-            .map(|r| rule_regions(r).into_iter().filter(|b| shapes.contains(&b.shape_index())).collect())
-            .collect();
-        Self { shapes, tests: rules.rules.clone(), boxes }
+        let grid = Grid::new(rules, shapes.iter().fold(0, |m, s| m | 1 << s));
+        let index = Index::new(&grid);
+        Self { rules, shapes, grid, index }
     }
 
     /// The boxes of a rule, earlier rules left aside; those of packets with MPLS labels are left out where no rule
     /// looks at them.
-    pub fn regions(&self, rule: usize) -> &[Region] {
-        &self.boxes[rule]
-    }
-
-    /// The boxes of the first `rules` rules that have packets in common with `region`.
-    fn covers(&self, region: &Region, rules: usize) -> Vec<Cover<'_>> {
-        let all = self.boxes[..rules].iter().enumerate();
-        all.flat_map(|(rule, boxes)| boxes.iter().map(move |region| Cover { rule, region }))
-            .filter(|c| c.region.intersects(region))
-            .collect()
-    }
-
-    /// Whether a rule is the first to match any packet.
-    pub fn reach(&self, rule: usize) -> Reach {
-        if self.boxes[rule].is_empty() {
-            return Reach::Empty;
-        }
-        self.outside(&self.boxes[rule], rule)
-    }
-
-    /// Whether there are packets that no rule matches.
-    pub fn others(&self) -> Reach {
-        let all: Vec<Region> = self.shapes.iter().map(|s| Region::whole(*s)).collect();
-        self.outside(&all, self.boxes.len())
-    }
-
-    /// Looks for packets of `regions` outside of the first `rules` rules.
-    fn outside(&self, regions: &[Region], rules: usize) -> Reach {
-        let mut search = Search::new(1, BUDGET);
-        for region in regions {
-            search.look_outside(region.clone(), &self.covers(region, rules));
-        }
-        if let Some(found) = search.found.pop() {
-            return Reach::Reachable(found);
-        }
-        if !search.given_up {
-            return Reach::Covered(search.used.into_iter().collect());
-        }
-        regions
-            .iter()
-            .find_map(|r| sample_outside(r, &self.covers(r, rules)))
-            .map_or(Reach::Unknown, Reach::Reachable)
-    }
-
-    /// Up to `limit` boxes, without packets in common, of packets that the rule is the first to match. None where
-    /// it cannot be reached, or where that was not found out.
-    pub fn witness_regions(&self, rule: usize, limit: usize) -> Vec<Region> {
-        let mut found = self.pieces(&self.boxes[rule], rule, limit);
-        if found.is_empty() {
-            let boxes = &self.boxes[rule];
-            found.extend(boxes.iter().find_map(|b| sample_outside(b, &self.covers(b, rule))));
-        }
-        found
-    }
-
-    /// Up to `limit` boxes that make up what lies in `regions` and outside of the first `rules` rules.
-    fn pieces(&self, regions: &[Region], rules: usize, limit: usize) -> Vec<Region> {
-        let mut out: Vec<Region> = Vec::new();
-        for (i, region) in regions.iter().enumerate() {
-            let mut covers = self.covers(region, rules);
-            // the boxes of `both` rules may overlap each other
-            covers.extend(regions[..i].iter().map(|region| Cover { rule: rules, region }));
-            let mut search = Search::new(limit.saturating_sub(out.len()), BUDGET / 16);
-            search.look_outside(region.clone(), &covers);
-            out.append(&mut search.found);
-        }
-        out
+    pub fn regions(&self, rule: usize) -> Vec<Region> {
+        let of_rule = rule_regions(&self.rules.rules[rule]);
+        of_rule.into_iter().filter(|b| self.shapes.contains(&b.shape_index())).collect()
     }
 
     /// Pairs of rules that match packets in common, the earlier first, in ascending order.
     pub fn overlaps(&self) -> Vec<(usize, usize)> {
         let mut out = Vec::new();
-        for later in 0..self.boxes.len() {
-            for earlier in 0..later {
-                if self.common(earlier, later).is_some() {
-                    out.push((earlier, later));
-                }
-            }
+        for later in 0..self.rules.rules.len() {
+            out.extend(self.overlapped(later).into_iter().map(|earlier| (earlier, later)));
         }
         out.sort_unstable();
         out
     }
 
+    /// The earlier rules that match packets in common with this one, ascending.
+    pub fn overlapped(&self, rule: usize) -> Vec<usize> {
+        let mut out = Vec::new();
+        for own in self.grid.of_rule(rule) {
+            let (entry, query) = (self.grid.entry(own), hull(&self.grid, own));
+            self.index.visit(Near::Meets, &query, 0..rule as u32, |e| {
+                let other = self.grid.entry(e);
+                if self.grid.intersects(other, entry) {
+                    out.push(other.rule as usize);
+                }
+                true
+            });
+        }
+        out.sort_unstable();
+        out.dedup();
+        out
+    }
+
     /// Packets that two rules both match.
-    fn common(&self, earlier: usize, later: usize) -> Option<(&Region, &Region)> {
-        let pairs = self.boxes[later].iter().flat_map(|b| self.boxes[earlier].iter().map(move |a| (a, b)));
-        pairs.into_iter().find(|(a, b)| a.intersects(b))
+    pub fn common(&self, a: usize, b: usize) -> Option<Region> {
+        let (a, b) = (self.regions(a), self.regions(b));
+        a.iter().find_map(|a| b.iter().find_map(|b| a.intersect(b)))
     }
 }
 
@@ -162,5 +133,7 @@ pub fn expected_comparisons(rules: &RuleSet, shares: &[f64], others: f64) -> f64
     if total > 0.0 { (sum + others * count as f64) / total } else { 0.0 }
 }
 
+#[cfg(test)]
+mod brute_force;
 #[cfg(test)]
 mod tests;

@@ -187,7 +187,7 @@ impl fmt::Display for Region {
 }
 
 /// TOS octets whose upper six bits are in `dscp`.
-fn tos_of_dscp(dscp: &ValueSet) -> ValueSet {
+pub(super) fn tos_of_dscp(dscp: &ValueSet) -> ValueSet {
     ValueSet::from_ranges(
         dscp.ranges().iter().map(|r| Range::numbers(r.lo.bits << 2, (r.hi.bits << 2 | 3).min(255))),
     )

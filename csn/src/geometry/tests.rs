@@ -1,9 +1,11 @@
 //! Geometry against brute force: one packet of every cell that the ends of the rules' intervals cut out.
 
 use super::shapes::ABSENT;
+use super::survey::Bounds;
 use super::*;
 use crate::key::Key;
 use crate::mix::Miss;
+use crate::ruleset::Rule;
 use crate::sample::{Frames, Random, rule_set};
 use crate::value::Range;
 use crate::value::{Value, ValueSet};
@@ -92,8 +94,13 @@ fn reach_is_exact() {
     let mut covered = 0;
     for (rules, keys) in small_sets() {
         let geometry = Geometry::new(&rules);
+        let survey = geometry.survey(Bounds::CHECK);
+        // no pairs at all: the answers that need none
+        let hasty = geometry.survey(Bounds { pairs: 0, ..Bounds::CHECK });
         for i in 0..rules.rules.len() {
             let first = keys.iter().any(|k| rules.classify(k).rule == Some(i));
+            assert_eq!(survey.status[i].is_dead(), !first, "rule {i} of {rules:?}");
+            assert_eq!(hasty.status[i].is_dead(), !first, "rule {i} of {rules:?}");
             match geometry.reach(i) {
                 Reach::Reachable(_) => assert!(first, "rule {i} of {rules:?}"),
                 Reach::Empty => {
@@ -156,6 +163,26 @@ fn overlaps_are_exact() {
     }
 }
 
+#[test]
+fn intervals_that_meet_where_no_packet_is_are_no_overlap() {
+    // UDP and UDP-Lite have ports, and so have SCTP and DCCP; nothing from 35 to 40 has
+    let overlaps = |first: Range, second: Range| {
+        let mut rules = RuleSet::default();
+        for proto in [first, second] {
+            let tests = vec![(Field::Proto, proto.into()), (Field::DstPort, Range::numbers(1, 9).into())];
+            rules.rules.push(Rule {
+                class: Default::default(),
+                tests,
+                both: false,
+                span: Default::default(),
+            });
+        }
+        !Geometry::new(&rules).overlaps().is_empty()
+    };
+    assert!(!overlaps(Range::numbers(17, 40), Range::numbers(35, 132)));
+    assert!(overlaps(Range::numbers(17, 40), Range::numbers(33, 132)));
+}
+
 /// In how many fields a packet fails the tests of a rule.
 fn missed(rule: &Rule, key: &Key) -> usize {
     rule.tests.iter().filter(|(f, s)| !key.get(*f).is_some_and(|v| s.contains(v))).count()
@@ -181,6 +208,36 @@ fn others_miss_every_rule() {
             }
         }
     }
+}
+
+#[test]
+fn near_misses_are_exact_whatever_the_kind_of_packet() {
+    let (mut random, mut some, mut none) = (Random::new(8), 0, 0);
+    for (rules, keys) in small_sets() {
+        let geometry = Geometry::new(&rules);
+        // one test fails, on a field that the packet has, and no rule matches
+        let is_near = |rule: &Rule, key: &Key| {
+            let mut fails = rule.tests.iter().filter(|(f, s)| !key.get(*f).is_some_and(|v| s.contains(v)));
+            let field = fails.next().filter(|_| fails.next().is_none()).map(|(f, _)| *f);
+            field.is_some_and(|f| key.get(f).is_some()) && rules.classify(key).rule.is_none()
+        };
+        for (i, rule) in rules.rules.iter().enumerate() {
+            let near = keys.iter().any(|k| is_near(rule, k));
+            match geometry.near_miss(i) {
+                Reach::Reachable(r) => {
+                    let key = r.to_key(&mut |_, s| s.nth(random.wide() % s.len()).unwrap());
+                    assert!(near && is_near(rule, &key), "{key} of rule {i} of {rules:?}");
+                    some += 1;
+                }
+                Reach::Covered(_) | Reach::Empty => {
+                    assert!(!near, "rule {i} of {rules:?}");
+                    none += 1;
+                }
+                Reach::Unknown => panic!("rule {i} of {rules:?}"),
+            }
+        }
+    }
+    assert!(some > 50 && none > 10, "{some} and {none}");
 }
 
 #[test]

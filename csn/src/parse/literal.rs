@@ -68,7 +68,8 @@ fn not_an_address(r: &mut Reader<'_>, span: Span, text: &str, reason: String, cu
     ExprKind::Invalid
 }
 
-fn mac(text: &str) -> Option<u64> {
+/// Six octets of a MAC address.
+pub(super) fn mac(text: &str) -> Option<u64> {
     let mut octets = 0;
     let mut bits = 0;
     for part in text.split(':') {

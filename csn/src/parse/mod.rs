@@ -1,9 +1,10 @@
 //! From text to statements: the text is cut at its `;` ([`split`]), each piece is read by the grammar
-//! ([`build`]), and a piece that the grammar refuses is read again item by item ([`recover`]), so that a mistake
+//! ([`build`]; plain ones by [`quick`], alike), and a piece that the grammar refuses is read again item by item ([`recover`]), so that a mistake
 //! costs no more than the item it is in.
 
 mod build;
 mod literal;
+mod quick;
 mod recover;
 mod split;
 mod tokens;
@@ -14,6 +15,7 @@ use crate::diagnostic::{FileId, Span};
 use crate::report::{Report, did_you_mean};
 use crate::suggest;
 use pest::Parser;
+use pest::iterators::Pair;
 use split::Piece;
 
 pub(crate) use literal::unescape;
@@ -82,26 +84,30 @@ fn statement(r: &mut Reader<'_>, piece: &Piece) -> Option<Statement> {
         return None;
     }
     if !piece.broken
+        && let Some(plain) = quick::statement(r.file, r.text, piece.start, piece.end, piece.stop)
+    {
+        return Some(plain);
+    }
+    if !piece.broken
         && let Ok(mut pairs) = Grammar::parse(Rule::statement, text)
         && let Some(pair) = pairs.next()
     {
-        let mut inner = pair.into_inner();
-        let word = inner.next()?;
-        let keyword_span = r.span(piece.start, piece.start + word.as_str().len());
-        let Some(keyword) = keyword(r, word.as_str(), keyword_span) else {
-            r.give_up(piece.start, piece.end);
-            return None;
-        };
-        let items = inner.filter_map(|p| build::item(r, piece.start, p)).collect();
-        return Some(Statement {
-            keyword,
-            keyword_span,
-            items,
-            span: r.span(piece.start, piece.stop),
-            broken: false,
-        });
+        return with_grammar(r, piece, pair);
     }
     recover::statement(r, piece)
+}
+
+/// A statement that the grammar accepts; none where its keyword is unknown, which is reported.
+fn with_grammar(r: &mut Reader<'_>, piece: &Piece, pair: Pair<'_, Rule>) -> Option<Statement> {
+    let mut inner = pair.into_inner();
+    let word = inner.next()?;
+    let keyword_span = r.span(piece.start, piece.start + word.as_str().len());
+    let Some(keyword) = keyword(r, word.as_str(), keyword_span) else {
+        r.give_up(piece.start, piece.end);
+        return None;
+    };
+    let items = inner.filter_map(|p| build::item(r, piece.start, p)).collect();
+    Some(Statement { keyword, keyword_span, items, span: r.span(piece.start, piece.stop), broken: false })
 }
 
 /// Items between two places, item by item where they cannot be read together; and whether some are missing.

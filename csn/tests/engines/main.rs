@@ -21,57 +21,57 @@ use agree::agree;
 
 #[test]
 fn libpcap_compiles_expressions_to_what_they_mean() {
-    agree(&tcpdump::Tcpdump);
+    agree(&mut tcpdump::Tcpdump);
 }
 
 #[test]
 fn pmacctd_tags_packets_by_its_map() {
-    agree(&pmacct::Pmacct);
+    agree(&mut pmacct::Pmacct);
 }
 
 #[test]
 fn click_classifies_ip_headers_as_the_oracle_does() {
-    agree(&click::Click::new("ip"));
+    agree(&mut click::Click::new("ip"));
 }
 
 #[test]
 fn click_classifies_octets_as_the_oracle_does() {
-    agree(&click::Click::new("bytes"));
+    agree(&mut click::Click::new("bytes"));
 }
 
 #[test]
 fn regular_expressions_match_frames_as_the_oracle_does() {
-    agree(&regex::Patterns);
+    agree(&mut regex::Patterns);
 }
 
 #[test]
 fn an_automaton_walks_packed_keys_as_the_oracle_does() {
-    agree(&regex::Table);
+    agree(&mut regex::Table);
 }
 
 #[test]
 fn open_vswitch_counts_what_rules_mean() {
-    agree(&ovs::Ovs::default());
+    agree(&mut ovs::Ovs::default());
 }
 
 #[test]
 fn traffic_control_counts_what_rules_mean() {
-    agree(&tc::Tc::default());
+    agree(&mut tc::Tc::default());
 }
 
 #[test]
 fn nftables_counts_rules_in_order() {
-    agree(&nftables::Nftables::new("ordered"));
+    agree(&mut nftables::Nftables::new("ordered"));
 }
 
 #[test]
 fn nftables_counts_maps() {
-    agree(&nftables::Nftables::new("map"));
+    agree(&mut nftables::Nftables::new("map"));
 }
 
 #[test]
 fn nftables_counts_rules_given_as_json() {
-    agree(&nftables::Nftables::new("json"));
+    agree(&mut nftables::Nftables::new("json"));
 }
 
 #[test]
@@ -81,10 +81,10 @@ fn what_nft_lists_reads_as_the_rules_that_it_was_given() {
 
 #[test]
 fn iptables_counts_packets_of_ipv4() {
-    agree(&iptables::Iptables::new("v4"));
+    agree(&mut iptables::Iptables::new("v4"));
 }
 
 #[test]
 fn iptables_counts_packets_of_ipv6() {
-    agree(&iptables::Iptables::new("v6"));
+    agree(&mut iptables::Iptables::new("v6"));
 }

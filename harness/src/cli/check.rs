@@ -1,5 +1,6 @@
 //! `csnbench check`: every diagnostic of the notation.
 
+use super::advise;
 use super::exit::Exit;
 use super::load;
 use super::render::{self, Style};
@@ -7,7 +8,10 @@ use std::path::PathBuf;
 
 /// Arguments of `check`.
 #[derive(clap::Args)]
-#[command(after_help = "Example:\n  csnbench check scenarios/paper/number-of-rules.csn")]
+#[command(
+    after_help = "Example:\n  csnbench check scenarios/paper/number-of-rules.csn\n  csnbench check --advise \
+                      scenarios/paper/number-of-rules.csn"
+)]
 pub struct Args {
     /// Scenario files; `-` is standard input
     #[arg(required = true, value_name = "FILE")]
@@ -18,6 +22,9 @@ pub struct Args {
     /// The same as --format json
     #[arg(long)]
     json: bool,
+    /// Look longer, and say what could be better: rules that could be one, and a better order
+    #[arg(long)]
+    advise: bool,
 }
 
 /// Checks all files; exit 65 where any has an error.
@@ -32,10 +39,13 @@ pub fn run(args: &Args) -> Result<Exit, Exit> {
                 continue;
             }
         };
-        render::show(&outcome.sources, &outcome.diagnostics, style);
         let wrong = outcome.diagnostics.iter().filter(|d| d.severity == csn::Severity::Error).count();
+        // advice on rules of which some are missing would be wrong
+        let advice = (args.advise && wrong == 0).then(|| advise::advise(&outcome));
+        let found = advice.as_ref().map_or(&outcome.diagnostics, |a| &a.found);
+        render::show(&outcome.sources, found, style);
         errors += wrong;
-        others += outcome.diagnostics.len() - wrong;
+        others += found.len() - wrong;
         if wrong == 0 {
             let rules = &outcome.scenario.rules;
             eprintln!(
@@ -45,6 +55,12 @@ pub fn run(args: &Args) -> Result<Exit, Exit> {
                 rules.classes.len() - 1,
                 outcome.scenario.grid().len()
             );
+        }
+        if let Some(a) = &advice {
+            match style {
+                Style::Json => println!("{}", a.json()),
+                _ => eprint!("{}", a.text()),
+            }
         }
     }
     if errors + others > 0 {

@@ -1,6 +1,7 @@
 //! The verbs: a file each, with its arguments and what it prints.
 
 mod add;
+mod advise;
 mod check;
 mod codes;
 mod compile;
