@@ -50,7 +50,8 @@ fn text(code: &Code) -> String {
     code.example.lines().for_each(|line| out.push_str(&format!("    {line}\n")));
     // what the example leads to; those that take a command or other files show themselves
     let outcome = csn::compile("example.csn", code.example, &mut csn::NoLoader);
-    let mut found = outcome.diagnostics.iter().chain(&outcome.unexecuted);
+    let advice = csn::geometry::advice(&outcome.scenario.rules, &outcome.scenario.mix).diagnostics;
+    let mut found = outcome.diagnostics.iter().chain(&outcome.unexecuted).chain(&advice);
     if let Some(d) = found.find(|d| d.code == code.code) {
         out.push_str("\nIt is reported so:\n\n");
         let shown = render::text(&outcome.sources, d, false);
@@ -93,7 +94,9 @@ mod tests {
                 assert!(page.contains(part), "{page}");
             }
             assert!(page.lines().all(|l| l.trim_end() == l), "{page:?}");
+            // those of imports are no scenarios
             let by_itself = !code.example.is_empty()
+                && &code.code[1..2] != "5"
                 && !code.example.contains("include:")
                 && !code.example.starts_with('#');
             let shown = page.contains(&format!("[{}]", code.code));
