@@ -45,6 +45,7 @@ mod resolve;
 pub mod rtfm;
 pub mod ruleset;
 pub mod sample;
+pub mod srl;
 mod suggest;
 pub mod units;
 pub mod value;

@@ -22,6 +22,7 @@ mod pmacct;
 mod regex;
 mod rtfm;
 mod srl;
+mod suricata;
 mod tc;
 mod tcpdump;
 
@@ -40,6 +41,7 @@ pub use pmacct::Pmacct;
 pub use regex::Regex;
 pub use rtfm::Rtfm;
 pub use srl::Srl;
+pub use suricata::Suricata;
 pub use tc::Tc;
 pub use tcpdump::Tcpdump;
 
@@ -86,6 +88,7 @@ pub static BACKENDS: &[&dyn Backend] = &[
     &Nftables,
     &Iptables,
     &Ebpf,
+    &Suricata,
 ];
 
 /// The back end of that name.

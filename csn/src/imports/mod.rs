@@ -9,6 +9,9 @@ mod classbench;
 pub(crate) mod flow_keys;
 mod iptables;
 mod nftables;
+mod paths;
+mod rtfm;
+mod srl;
 
 use builder::Builder;
 pub use cisco::Cisco;
@@ -16,6 +19,8 @@ pub use classbench::ClassBench;
 pub use flow_keys::FlowKeys;
 pub use iptables::Iptables;
 pub use nftables::Nftables;
+pub use rtfm::Rtfm;
+pub use srl::Srl;
 
 use crate::diagnostic::Diagnostic;
 use crate::ruleset::RuleSet;
@@ -51,7 +56,7 @@ pub struct Imported {
 }
 
 /// Every import.
-pub static IMPORTS: &[&dyn Import] = &[&ClassBench, &FlowKeys, &Cisco, &Nftables, &Iptables];
+pub static IMPORTS: &[&dyn Import] = &[&ClassBench, &FlowKeys, &Cisco, &Nftables, &Iptables, &Rtfm, &Srl];
 
 /// The import of that name.
 pub fn by_name(name: &str) -> Option<&'static dyn Import> {

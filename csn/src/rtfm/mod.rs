@@ -6,7 +6,7 @@
 
 mod attribute;
 mod check;
-mod text;
+pub(crate) mod text;
 
 pub use attribute::Attribute;
 pub use check::Fault;

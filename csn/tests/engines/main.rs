@@ -14,6 +14,7 @@ mod nftables;
 mod ovs;
 mod pmacct;
 mod regex;
+mod suricata;
 mod tc;
 mod tcpdump;
 
@@ -87,4 +88,9 @@ fn iptables_counts_packets_of_ipv4() {
 #[test]
 fn iptables_counts_packets_of_ipv6() {
     agree(&mut iptables::Iptables::new("v6"));
+}
+
+#[test]
+fn suricata_alerts_with_the_first_rule_that_matches() {
+    agree(&mut suricata::Suricata);
 }

@@ -6,7 +6,7 @@ use std::fmt::Write;
 use std::net::Ipv6Addr;
 
 /// A mask or value as written.
-pub(super) enum Literal {
+pub(crate) enum Literal {
     /// One number, which fills the whole attribute from the right.
     Number(u128),
     /// Octets from the left; what is missing is zero.
@@ -15,7 +15,7 @@ pub(super) enum Literal {
 
 impl Literal {
     /// How many octets are written; none for a number, which takes the width of the attribute.
-    pub(super) fn octets(&self) -> Option<usize> {
+    pub(crate) fn octets(&self) -> Option<usize> {
         match self {
             Literal::Number(_) => None,
             Literal::Octets(o) => Some(o.len()),
@@ -23,7 +23,7 @@ impl Literal {
     }
 
     /// The big-endian integer of `octets` octets.
-    pub(super) fn bits(&self, octets: usize) -> Result<u128, String> {
+    pub(crate) fn bits(&self, octets: usize) -> Result<u128, String> {
         match self {
             Literal::Number(n) if octets < 16 && n >> (8 * octets) != 0 => {
                 Err(format!("{n} does not fit into {octets} octets"))
@@ -39,7 +39,7 @@ impl Literal {
     }
 
     /// Reads what stands for a mask or value of `attribute`.
-    pub(super) fn parse(text: &str, attribute: Attribute) -> Result<Self, String> {
+    pub(crate) fn parse(text: &str, attribute: Attribute) -> Result<Self, String> {
         if text.is_empty() {
             return Err("a mask or value is missing".into());
         }

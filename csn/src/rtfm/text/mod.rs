@@ -15,7 +15,7 @@
 //!
 //! `#` starts a comment; case does not matter in keywords, opcodes, attributes, symbols and labels.
 
-mod literal;
+pub(crate) mod literal;
 mod parse;
 mod print;
 

@@ -44,6 +44,8 @@ struct Reader {
     text: String,
     comments: Vec<Comment>,
     at: usize,
+    /// A place, and the lines that end before it.
+    counted: (usize, usize),
     set: Option<u32>,
     /// The line of `RULES`.
     rules_line: Option<usize>,
@@ -85,6 +87,7 @@ impl Reader {
             text,
             comments,
             at: 0,
+            counted: (0, 0),
             set: None,
             rules_line: None,
             rules: Vec::new(),
@@ -99,8 +102,12 @@ impl Reader {
         &self.text[self.at..]
     }
 
-    fn line(&self) -> usize {
-        self.text[..self.at].matches('\n').count() + 1
+    /// The line that the reader is in. It never goes back, so only what is new is counted.
+    fn line(&mut self) -> usize {
+        let (from, before) = self.counted;
+        let lines = before + self.text[from..self.at].matches('\n').count();
+        self.counted = (self.at, lines);
+        lines + 1
     }
 
     fn error(&mut self, line: usize, message: impl Into<String>) {
@@ -192,7 +199,8 @@ impl Reader {
             if self.take('"') {
                 let Some(end) = self.rest().find(['"', '\n']).filter(|i| self.rest()[*i..].starts_with('"'))
                 else {
-                    self.error(self.line(), "a quotation mark is not closed");
+                    let line = self.line();
+                    self.error(line, "a quotation mark is not closed");
                     return self.skip_statement();
                 };
                 self.format.push(Column::Text(self.rest()[..end].to_string()));
@@ -283,10 +291,11 @@ impl Reader {
             let number = if c.line < head {
                 0
             } else {
-                match (1u32..).zip(&rules).find(|(_, w)| w.line > c.line) {
-                    Some((n, _)) => n,
+                // rules stand in the order of their lines
+                match rules.partition_point(|w| w.line <= c.line) {
+                    n if n < rules.len() => n as u32 + 1,
                     // behind the last rule there is nothing to comment on
-                    None => continue,
+                    _ => continue,
                 }
             };
             program.comments.push((number, c.text));

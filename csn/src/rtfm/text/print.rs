@@ -45,7 +45,9 @@ impl Program {
     }
 
     fn write_comments(&self, f: &mut fmt::Formatter<'_>, number: u32, indent: &str) -> fmt::Result {
-        for (_, text) in self.comments.iter().filter(|(n, _)| *n == number) {
+        // comments stand in the order of the rules
+        let first = self.comments.partition_point(|(n, _)| *n < number);
+        for (_, text) in self.comments[first..].iter().take_while(|(n, _)| *n == number) {
             for line in text.lines() {
                 writeln!(f, "{indent}# {line}")?;
             }
