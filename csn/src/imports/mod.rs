@@ -12,6 +12,7 @@ mod nftables;
 mod paths;
 mod rtfm;
 mod srl;
+mod tcpdump;
 
 use builder::Builder;
 pub use cisco::Cisco;
@@ -21,6 +22,7 @@ pub use iptables::Iptables;
 pub use nftables::Nftables;
 pub use rtfm::Rtfm;
 pub use srl::Srl;
+pub use tcpdump::Tcpdump;
 
 use crate::diagnostic::Diagnostic;
 use crate::ruleset::RuleSet;
@@ -56,7 +58,8 @@ pub struct Imported {
 }
 
 /// Every import.
-pub static IMPORTS: &[&dyn Import] = &[&ClassBench, &FlowKeys, &Cisco, &Nftables, &Iptables, &Rtfm, &Srl];
+pub static IMPORTS: &[&dyn Import] =
+    &[&ClassBench, &FlowKeys, &Cisco, &Nftables, &Iptables, &Rtfm, &Srl, &Tcpdump];
 
 /// The import of that name.
 pub fn by_name(name: &str) -> Option<&'static dyn Import> {

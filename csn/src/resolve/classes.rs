@@ -109,14 +109,13 @@ impl Classes {
     ) -> ClassId {
         if let Some(id) = self.number(number) {
             let first = self.all[id.index()].span;
-            cx.add(
-                &codes::CLASS_TWICE,
-                span,
-                format!("class {number} is opened twice"),
-                "rules of one class stand together",
-                "use a number that is free, or move the rules to the first `set`",
-            )
-            .relate(first, "opened here first");
+            let (code, reason) = match name {
+                None => (&codes::CLASS_AGAIN, "its rules go on here, behind those of other classes"),
+                Some(_) => (&codes::CLASS_TWICE, "a class gets its name where it is opened first"),
+            };
+            let cure = "use a number that is free, or move the rules to the first `set`";
+            cx.add(code, span, format!("class {number} is opened twice"), reason, cure)
+                .relate(first, "opened here first");
             return id;
         }
         let id = ClassId(self.all.len() as u32);
