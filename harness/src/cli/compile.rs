@@ -2,7 +2,8 @@
 
 use super::exit::Exit;
 use super::load;
-use csn::backends::{self, Backend, Form, Options};
+use csn::backends::{self, Backend, Emitted, Form, Options};
+use csn::{ClassId, RuleSet};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
@@ -11,6 +12,7 @@ use std::path::{Path, PathBuf};
 #[command(after_help = "Examples:
   csnbench compile voice.csn --to rtfm -o voice.rules
   csnbench compile voice.csn --to bpf --form tree
+  csnbench compile voice.csn --to nftables --interface eth1 -o voice.nft --labels voice.json
   tcpdump -r trace.pcap \"$(csnbench compile voice.csn --to tcpdump)\"")]
 pub struct Args {
     /// The scenario file
@@ -37,6 +39,9 @@ pub struct Args {
     /// Filters: for a packet socket instead of a capture file (VLAN tags are beside the frame there)
     #[arg(long)]
     live: bool,
+    /// Where to write what the target's results call each class: JSON Lines, {"label":"c_voice","class":"voice"}
+    #[arg(long, value_name = "L.json")]
+    labels: Option<PathBuf>,
     /// Write the result although rules mean something else in the target
     #[arg(long)]
     allow_loss: bool,
@@ -98,7 +103,21 @@ pub fn run(args: &Args) -> Result<Exit, Exit> {
         eprintln!("csnbench: cannot write {}: {e}", args.output.display());
         Exit::Failed
     })?;
+    if let Some(path) = &args.labels {
+        std::fs::write(path, labels(&emitted, &rules)).map_err(|e| {
+            eprintln!("csnbench: cannot write {}: {e}", path.display());
+            Exit::Failed
+        })?;
+    }
     Ok(Exit::Done)
+}
+
+/// A line for each label.
+fn labels(emitted: &Emitted, rules: &RuleSet) -> String {
+    let line = |(label, class): &(String, ClassId)| {
+        format!("{}\n", serde_json::json!({"label": label, "class": rules.label(*class)}))
+    };
+    emitted.labels.iter().map(line).collect()
 }
 
 /// The form of that name.
