@@ -69,12 +69,32 @@ pub fn write_all(summary: &Summary, folder: &Path) -> Result<(), Exit> {
     })
 }
 
+/// On GitHub Actions: adds the run to the summary of the job, and annotates what does not hold.
+pub fn tell_ci(summary: &Summary) -> Result<(), Exit> {
+    if let Some(path) = std::env::var_os("GITHUB_STEP_SUMMARY") {
+        let file = std::fs::OpenOptions::new().create(true).append(true).open(&path);
+        let written = file.and_then(|mut file| render(summary, "markdown", &mut file));
+        // the run is measured and stored: a summary that can't be written is no reason to fail it
+        if let Err(e) = written {
+            eprintln!("csnbench: warning: cannot add to the job summary {}: {e}", path.display());
+        }
+    }
+    if std::env::var_os("GITHUB_ACTIONS").is_some_and(|v| v == "true") {
+        // commands are read from standard error as well, where they do not mix with records
+        render(summary, "annotations", &mut std::io::stderr().lock()).map_err(|_| Exit::Failed)?;
+    }
+    Ok(())
+}
+
+/// Renders the first document of a format.
+fn render(summary: &Summary, format: &str, out: &mut dyn Write) -> std::io::Result<()> {
+    let documents = formats::find(format).map(|f| f.documents(summary)).unwrap_or_default();
+    documents.first().map_or(Ok(()), |d| d.write(out)).and_then(|()| out.flush())
+}
+
 /// Prints the first document of a format on standard output.
 pub fn print(summary: &Summary, format: &str) -> Result<(), Exit> {
-    let mut out = std::io::stdout().lock();
-    let documents = formats::find(format).map(|f| f.documents(summary)).unwrap_or_default();
-    let printed = documents.first().map_or(Ok(()), |d| d.write(&mut out)).and_then(|()| out.flush());
-    match printed {
+    match render(summary, format, &mut std::io::stdout().lock()) {
         // who reads has read enough
         Err(e) if e.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
         Err(e) => {

@@ -116,6 +116,7 @@ fn one(args: &Args, file: &Path, outcome: &Outcome, folder: &Path) -> Result<(u8
     };
     let summary = report::summary(folder)?;
     report::write_all(&summary, folder)?;
+    report::tell_ci(&summary)?;
     if !args.json {
         report::print(&summary, "terminal")?;
     }

@@ -56,6 +56,16 @@ pub enum Metric {
     Foreign,
 }
 
+/// Which direction is an improvement.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Better {
+    /// Small values: costs and losses.
+    Less,
+    /// Large values: rates.
+    More,
+}
+
 /// What a metric is counted in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -119,6 +129,22 @@ impl Metric {
     /// The unit.
     pub const fn unit(self) -> Unit {
         self.facts().2
+    }
+
+    /// Which values are good ones; none for what only describes the trial.
+    pub const fn better(self) -> Option<Better> {
+        match self {
+            Metric::UserNs
+            | Metric::SystemNs
+            | Metric::TotalNs
+            | Metric::SoftirqNs
+            | Metric::Loss
+            | Metric::Misclassified
+            | Metric::Memory
+            | Metric::Syscalls => Some(Better::Less),
+            Metric::Achieved => Some(Better::More),
+            _ => None,
+        }
     }
 
     const fn facts(self) -> (&'static str, &'static str, Unit) {

@@ -14,7 +14,7 @@ mod points;
 pub use axis::{Axis, Series};
 pub use expectations::{Checked, State, Verdict};
 pub use fits::{Against, Fit};
-pub use metric::{Metric, Unit};
+pub use metric::{Better, Metric, Unit};
 pub use points::{ClassLine, Invalid, Point, reasons};
 
 use crate::record::{Run, Skip, Trial};
