@@ -6,7 +6,9 @@
 mod correlation;
 mod estimate;
 mod line;
+mod shift;
 
 pub use correlation::{pearson, spearman};
 pub use estimate::{Estimate, Estimator, Resamples, median, percentiles};
 pub use line::Line;
+pub use shift::{Between, Shift, holm};
