@@ -53,7 +53,7 @@ pub mod value;
 /// The reference of the notation, for people: Markdown in lines of no more than 100 columns.
 pub const REFERENCE: &str = include_str!("../README.md");
 
-pub use classifier::Classifier;
+pub use classifier::{Classifier, Ranked};
 pub use codes::{CODES, Code};
 pub use diagnostic::{Diagnostic, FileId, Label, Severity, Sources, Span};
 pub use experiment::{Axis, Expectation, Experiment, MeterSpec, Point, RateSpec, RunSpec, Scenario};

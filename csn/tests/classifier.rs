@@ -35,10 +35,14 @@ fn it_agrees_with_the_oracle_on_random_rules_of_all_fields() {
         let keys: Vec<Key> = (0..1000)
             .map(|_| {
                 let tag = random.chance(10).then(|| random.bits() as u16);
-                let mut key = packet::parse(&frames.draw(&mut random).bytes, tag);
-                if random.chance(50) {
-                    key.set_number(Field::Interface, random.below(4) as u128);
+                let interface = random.chance(50).then(|| random.below(4) as u32);
+                let bytes = frames.draw(&mut random).bytes;
+                let mut key = packet::parse(&bytes, tag);
+                if let Some(index) = interface {
+                    key.set_number(Field::Interface, index.into());
                 }
+                let ranked = classifier.rank(&bytes, tag, interface);
+                assert_eq!(classifier.decide(&ranked), rules.classify(&key), "set {seed}: {key}");
                 key
             })
             .collect();

@@ -7,7 +7,7 @@ use criterion::{BenchmarkId, Criterion, Throughput};
 use csn::backends::example_rules;
 use csn::{Class, ClassId, MeterSpec, RuleSet, Span, Value, ValueSet};
 use meters::builtin::rtfm::{Engine, Slots, emit};
-use meters::builtin::{BUILTINS, Rules, Session, Source};
+use meters::builtin::{Builtin, Rules, Session, Source, rtfm::Rtfm};
 use std::hint::black_box;
 use std::io::Write;
 use std::path::Path;
@@ -165,7 +165,7 @@ fn capture() -> Result<(), Box<dyn std::error::Error>> {
             stop: Arc::default(),
         };
         let start = Instant::now();
-        let readout = BUILTINS[0].run(session)?;
+        let readout = Rtfm.run(session)?;
         let seconds = start.elapsed().as_secs_f64();
         assert_eq!(readout.received, u64::from(packets));
         assert!(readout.classes[1..].iter().all(|c| c.packets > 0));

@@ -2,6 +2,7 @@
 //! standard input.
 
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::io::{BufRead, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -26,12 +27,9 @@ pub enum Event {
         /// Every flow with its attributes, where that was asked for.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         flows: Vec<serde_json::Map<String, serde_json::Value>>,
-        /// Rules that were executed or tested for all packets together.
-        steps: u64,
-        /// Packets that were not counted as the rules went round and round.
-        faults: u64,
-        /// Packets that were not counted as the flow table was full.
-        flooded: u64,
+        /// What else the meter knows of its work, its own drops among them, by name.
+        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+        counters: BTreeMap<String, u64>,
     },
 }
 

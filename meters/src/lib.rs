@@ -13,8 +13,22 @@ pub mod prefilter;
 
 pub use meter::{Admission, Job, Launch, Meter, MeterError, OptionDoc, Readout, Running};
 
-/// Every meter, built-in or adapted: one line each.
-pub static METERS: &[&dyn Meter] = &[&adapters::Rtfm];
+/// The meters that have an adapter of their own: one line each.
+const ADAPTED: &[&dyn Meter] = &[];
+
+/// Every meter: the built-in ones, then those with an adapter of their own.
+pub static METERS: &[&dyn Meter] = &all::<{ builtin::BUILTINS.len() + ADAPTED.len() }>();
+
+const fn all<const N: usize>() -> [&'static dyn Meter; N] {
+    let mut meters: [&dyn Meter; N] = [&adapters::BUILT_IN[0]; N];
+    let mut i = 0;
+    while i < N {
+        let built_in = builtin::BUILTINS.len();
+        meters[i] = if i < built_in { &adapters::BUILT_IN[i] } else { ADAPTED[i - built_in] };
+        i += 1;
+    }
+    meters
+}
 
 /// The meter of that name.
 pub fn find(name: &str) -> Option<&'static dyn Meter> {

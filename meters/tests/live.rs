@@ -6,7 +6,7 @@
 
 use csn::backends::example_rules;
 use csn::{Class, ClassId, MeterSpec, RuleSet, Span, Value, ValueSet};
-use meters::builtin::{Rules, Session, Source};
+use meters::builtin::{BUILTINS, Builtin, Rules, Session, Source};
 use meters::{Job, Launch, MeterError, Readout, Running};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, ExitCode};
@@ -19,7 +19,7 @@ const INSIDE: &str = "CSNBENCH_LIVE_TEST";
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
     if args.first().is_some_and(|a| a == "meter") {
-        return as_meter(&args[2..]);
+        return as_meter(&args[1], &args[2..]);
     }
     if args.iter().any(|a| a == "--list") {
         return ExitCode::SUCCESS;
@@ -58,7 +58,7 @@ fn inside() -> std::io::Result<bool> {
 }
 
 /// The meter, as the command line of the product starts it.
-fn as_meter(args: &[String]) -> ExitCode {
+fn as_meter(name: &str, args: &[String]) -> ExitCode {
     let values = |name: &str| {
         let pairs = args.windows(2).filter(move |w| w[0] == name);
         pairs.map(|w| w[1].clone()).collect::<Vec<_>>()
@@ -66,10 +66,17 @@ fn as_meter(args: &[String]) -> ExitCode {
     let read = |path: &String| std::fs::read_to_string(path).unwrap_or_else(|e| panic!("{path}: {e}"));
     let options =
         values("-O").iter().filter_map(|o| o.split_once('=')).map(|(n, v)| (n.into(), v.into())).collect();
+    let rules = match values("--rules").first() {
+        Some(path) => {
+            let ruleset = csn::compile(path, &read(path), &mut csn::NoLoader).scenario.rules;
+            Rules::Csn { loaded: ruleset.rules.len(), ruleset }
+        }
+        None => Rules::Texts(values("--ruleset").iter().map(read).collect()),
+    };
     let session = Session {
         source: Source::Interface(values("--interface").remove(0)),
-        rules: Rules::Texts(values("--ruleset").iter().map(read).collect()),
-        options: MeterSpec { name: "rtfm".into(), options, span: Span::default() },
+        rules,
+        options: MeterSpec { name: name.into(), options, span: Span::default() },
         filter: values("--filter").first().map(read),
         flow_data: None,
         details: false,
@@ -77,7 +84,7 @@ fn as_meter(args: &[String]) -> ExitCode {
         time: None,
         stop: Arc::default(),
     };
-    match meters::builtin::find("rtfm").map(|m| m.run(session)) {
+    match meters::builtin::find(name).map(|m| m.run(session)) {
         Some(Ok(_)) => ExitCode::SUCCESS,
         Some(Err(e)) => {
             eprintln!("{e}");
@@ -230,10 +237,21 @@ fn by_port(rules: u32) -> RuleSet {
     set
 }
 
-/// One trial: start, send, stop.
+/// One trial of the meter `rtfm`.
 fn trial(options: &[(&str, &str)], rules: &RuleSet, loaded: usize, send: impl FnOnce(u32)) -> Readout {
+    trial_of("rtfm", options, rules, loaded, send)
+}
+
+/// One trial: start, send, stop.
+fn trial_of(
+    meter: &str,
+    options: &[(&str, &str)],
+    rules: &RuleSet,
+    loaded: usize,
+    send: impl FnOnce(u32),
+) -> Readout {
     let folder = tempfile::tempdir().unwrap();
-    start(options, rules, loaded, folder.path(), link().1)
+    start(meter, options, rules, loaded, folder.path(), link().1)
         .and_then(|running| {
             send(running.pids()[0]);
             running.stop()
@@ -242,6 +260,7 @@ fn trial(options: &[(&str, &str)], rules: &RuleSet, loaded: usize, send: impl Fn
 }
 
 fn start(
+    meter: &str,
     options: &[(&str, &str)],
     rules: &RuleSet,
     loaded: usize,
@@ -249,9 +268,9 @@ fn start(
     interface: &str,
 ) -> Result<Box<dyn Running>, MeterError> {
     let options = options.iter().map(|(n, v)| (n.to_string(), v.to_string())).collect();
-    let spec = MeterSpec { name: "rtfm".into(), options, span: Span::default() };
+    let spec = MeterSpec { name: meter.into(), options, span: Span::default() };
     let program = std::env::current_exe().unwrap();
-    let meter = meters::find("rtfm").unwrap();
+    let meter = meters::find(meter).unwrap();
     meter.start(&Job { spec: &spec, rules, loaded, interface, folder, program: &program, launch: &Here })
 }
 
@@ -269,14 +288,20 @@ fn packets(readout: &Readout) -> Vec<u64> {
 }
 
 fn counts_are_exact() {
+    BUILTINS.iter().for_each(|m| counts_of_one_are_exact(*m));
+}
+
+fn counts_of_one_are_exact(meter: &dyn Builtin) {
     let rules = by_port(100);
-    let r = trial(&[], &rules, 60, |_| send_evenly(300));
+    let r = trial_of(meter.name(), &[], &rules, 60, |_| send_evenly(300));
+    let class = |c| if c == 0 { 41 * 300 } else { 300 * u64::from(c <= 60) };
+    let all = |c| if c == 0 { 101 * 300 } else { 0 };
     let expected: Vec<u64> =
-        (0..101).map(|c| if c == 0 { 41 * 300 } else { 300 * u64::from(c <= 60) }).collect();
-    assert_eq!(packets(&r), expected);
+        (0..101).map(|c| if meter.tells_classes() { class(c) } else { all(c) }).collect();
+    assert_eq!(packets(&r), expected, "{}", meter.name());
     assert_eq!((r.received, r.socket_drops, r.ignored), (101 * 300, 0, 0));
     assert_eq!(r.admitted, Some(101 * 300));
-    assert_eq!(r.classes[1].bytes, 300 * 60);
+    assert!(r.classes.iter().all(|c| c.bytes == 60 * c.packets));
     let split = r.split.unwrap();
     assert!(split.user > 0 && split.system > 0, "{split:?}");
     assert!(r.syscalls.is_some_and(|n| n > 0 && n < 2000), "{:?}", r.syscalls);
@@ -330,7 +355,7 @@ fn drops_are_told() {
 
 fn errors_reach_the_caller() {
     let folder = tempfile::tempdir().unwrap();
-    let message = match start(&[], &by_port(1), 1, folder.path(), "nowhere0") {
+    let message = match start("rtfm", &[], &by_port(1), 1, folder.path(), "nowhere0") {
         Ok(_) => panic!("a meter listens to an interface that is not there"),
         Err(e) => e.to_string(),
     };

@@ -1,12 +1,13 @@
-//! The meter beside the oracle: random rule sets and frames, through the rule back end, its text, the engine and the
-//! flow table.
+//! The built-in meters beside the oracle: random rule sets and frames, from capture files; the RTFM meter through its
+//! rule back end, its text, the engine and the flow table besides.
 //!
 //! `CSNBENCH_SETS` is the number of rule sets (1,000 unless told otherwise, of 1,000 frames each).
 
 use csn::sample::{Frames, Random, is_edge, rule_set};
 use csn::{Counts, Field, MeterSpec, Nanos, RuleSet, Span};
-use meters::builtin::rtfm::{Classes, Engine, FlowTable, Matching, Off, emit};
-use meters::builtin::{BUILTINS, Rules, Session, Source};
+use meters::builtin::Off;
+use meters::builtin::rtfm::{Classes, Engine, FlowTable, Matching, emit};
+use meters::builtin::{BUILTINS, Builtin, RECEIVE, Rules, Session, Source, find, timing};
 use meters::capture::Frame;
 use std::io::Write;
 use std::path::Path;
@@ -16,7 +17,11 @@ const FRAMES: usize = 1000;
 
 fn spec(options: &[(&str, &str)]) -> MeterSpec {
     let options = options.iter().map(|(n, v)| (n.to_string(), v.to_string())).collect();
-    MeterSpec { name: "rtfm".into(), options, span: Span::default() }
+    MeterSpec { name: "x".into(), options, span: Span::default() }
+}
+
+fn rtfm() -> &'static dyn Builtin {
+    find("rtfm").unwrap()
 }
 
 fn sets() -> u64 {
@@ -123,11 +128,42 @@ fn session(path: &Path, rules: Rules, options: &[(&str, &str)]) -> Session {
     }
 }
 
+/// What a meter must count: classes, or all packets as one where it tells none apart.
+fn told(meter: &dyn Builtin, expected: &[Counts]) -> Vec<Counts> {
+    if meter.tells_classes() {
+        return expected.to_vec();
+    }
+    let mut out = vec![Counts::default(); expected.len()];
+    expected.iter().for_each(|c| out[0] += *c);
+    out
+}
+
 #[test]
-fn a_capture_file_is_counted_as_the_oracle_says_with_and_without_filter() {
+fn every_meter_counts_a_capture_file_as_the_oracle_does() {
     let folder = tempfile::tempdir().unwrap();
-    let rtfm = BUILTINS[0];
-    for seed in 0..20 {
+    for seed in 0..sets().div_ceil(10) {
+        let (rules, frames) = draw(0x2000 + seed);
+        let path = folder.path().join("x.pcap");
+        write_pcap(&path, &frames);
+        for loaded in [rules.rules.len(), rules.rules.len() / 2, 0] {
+            let oracle = expected(&rules.first(loaded), &frames);
+            for meter in BUILTINS {
+                let rules = Rules::Csn { ruleset: rules.clone(), loaded };
+                let name = meter.name();
+                let readout = meter
+                    .run(session(&path, rules, &[]))
+                    .unwrap_or_else(|e| panic!("{name}, seed {seed}: {e}"));
+                assert_eq!(readout.received, FRAMES as u64, "{name}, seed {seed}");
+                assert_eq!(readout.classes, told(*meter, &oracle), "{name}, seed {seed}, {loaded} rules");
+            }
+        }
+    }
+}
+
+#[test]
+fn every_meter_counts_as_well_with_filters_and_while_its_elements_are_timed() {
+    let folder = tempfile::tempdir().unwrap();
+    for (seed, meter) in (0..10).flat_map(|seed| BUILTINS.iter().map(move |m| (seed, m))) {
         let (rules, frames) = draw(0x1000 + seed);
         let path = folder.path().join("x.pcap");
         if seed % 2 == 0 {
@@ -135,22 +171,23 @@ fn a_capture_file_is_counted_as_the_oracle_says_with_and_without_filter() {
         } else {
             write_pcapng(&path, &frames)
         }
-        let count = rules.rules.len();
-        let run = |loaded, options: &[(&str, &str)]| {
+        let loaded = rules.rules.len() / 2;
+        let run = |options: &[(&str, &str)]| {
             let rules = Rules::Csn { ruleset: rules.clone(), loaded };
-            rtfm.run(session(&path, rules, options)).unwrap_or_else(|e| panic!("seed {seed}: {e}"))
+            meter.run(session(&path, rules, options)).unwrap_or_else(|e| panic!("{}: {e}", meter.name()))
         };
-        let loaded = count / 2;
         let oracle = expected(&rules.first(loaded), &frames);
-        let plain = run(loaded, &[]);
-        assert_eq!((&plain.classes, plain.received), (&oracle, FRAMES as u64), "seed {seed}");
-        let timed = run(loaded, &[("timing", "on")]);
-        assert_eq!(timed.classes, oracle);
-        assert!(timed.elements.iter().all(|e| e.count == FRAMES as u64), "{:?}", timed.elements);
+        let timed = run(&[("timing", "on")]);
+        assert_eq!(timed.classes, told(*meter, &oracle));
+        let (whole, elements) = timed.elements.split_last().unwrap();
+        assert_eq!((whole.name.as_str(), elements[0].name.as_str()), (timing::WHOLE, RECEIVE));
+        let halves = |e: &meters::meter::ElementTimes| e.count + whole.count == FRAMES as u64 && e.count > 0;
+        assert!(elements.iter().all(halves), "{:?}", timed.elements);
+        let mut inside = oracle;
+        inside[0] = Counts::default();
         for form in ["linear", "tree"] {
-            let filtered = run(loaded, &[("prefilter", "bpf"), ("form", form)]);
-            assert_eq!(filtered.classes[1..], oracle[1..], "seed {seed}");
-            assert_eq!(filtered.classes[0], Counts::default(), "the filter lets nothing else in");
+            let filtered = run(&[("prefilter", "bpf"), ("form", form)]);
+            assert_eq!(filtered.classes, told(*meter, &inside), "{}, seed {seed}", meter.name());
             assert_eq!(filtered.admitted, Some(filtered.received));
         }
     }
@@ -179,7 +216,7 @@ fn flow_data_are_written_in_the_rules_format() {
     let data = folder.path().join("flows");
     let mut session = session(&path, Rules::Texts(vec![rules.into()]), &[]);
     session.flow_data = Some(data.clone());
-    let readout = BUILTINS[0].run(session).unwrap();
+    let readout = rtfm().run(session).unwrap();
     let text = std::fs::read_to_string(data).unwrap();
     assert_eq!((readout.received, readout.classes.len(), readout.flows), (3, 0, 2), "{text}");
     let lines: Vec<_> = text.lines().collect();
@@ -192,7 +229,7 @@ fn flow_data_are_written_in_the_rules_format() {
 fn what_is_wrong_is_told_with_its_cure() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("x");
-    let run = |session: Session| BUILTINS[0].run(session).unwrap_err().to_string();
+    let run = |session: Session| rtfm().run(session).unwrap_err().to_string();
     let rules = || Rules::Texts(vec!["SET 2 RULES Null & 0 = 0: Count, 0;".into()]);
     let missing = run(session(&path, rules(), &[]));
     assert!(missing.contains("read") && missing.contains("x"), "{missing}");

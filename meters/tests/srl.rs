@@ -6,7 +6,8 @@ use csn::backends::{Backend, Options, Srl};
 use csn::imports::by_name;
 use csn::sample::{Frames, Random, rule_set};
 use csn::{Counts, Field, Nanos, RuleSet, packet};
-use meters::builtin::rtfm::{Classes, Engine, FlowTable, Matching, Off};
+use meters::builtin::Off;
+use meters::builtin::rtfm::{Classes, Engine, FlowTable, Matching};
 use meters::capture::Frame;
 
 const FRAMES: usize = 10_000;

@@ -14,11 +14,15 @@
 
 mod build;
 mod cut;
+mod frame;
 mod ranks;
 mod rows;
 mod search;
 mod tree;
 
+pub use frame::Ranked;
+
+use crate::field::Field;
 use crate::key::Key;
 use crate::ruleset::{ClassId, RuleSet, Verdict};
 use ranks::{Ranks, Runs};
@@ -33,6 +37,8 @@ use tree::{Point, Tree};
 pub struct Classifier {
     /// One entry per slot.
     ranks: Vec<Ranks>,
+    /// The slot of each field.
+    slots: [u8; Field::COUNT],
     tree: Tree,
     /// What rows need beside their boxes.
     also: Vec<Also>,
@@ -46,14 +52,18 @@ impl Classifier {
         let (rows, ranks) = rows::Rows::new(rules);
         let tree = build::tree(&rows, &ranks);
         let verdicts = rows.rules.iter().map(|r| (*r, rules.rules[*r as usize].class)).collect();
-        Self { ranks, tree, also: rows.also, verdicts }
+        Self { slots: frame::slots(&ranks), ranks, tree, also: rows.also, verdicts }
     }
 
     /// The class of the first rule that matches, else `others`.
     #[inline]
     pub fn classify(&self, key: &Key) -> Verdict {
-        let point = self.point(key);
-        let row = self.tree.first(&point, |row| self.accepts(row, &point));
+        self.verdict(&self.point(key))
+    }
+
+    #[inline]
+    fn verdict(&self, point: &Point) -> Verdict {
+        let row = self.tree.first(point, |row| self.accepts(row, point));
         match self.verdicts.get(row as usize) {
             Some((rule, class)) => Verdict { class: *class, rule: Some(*rule as usize) },
             None => Verdict { class: ClassId::OTHERS, rule: None },

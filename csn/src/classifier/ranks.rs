@@ -93,12 +93,32 @@ impl Ranks {
     pub fn of(&self, value: Option<Value>) -> Rank {
         let Some(value) = value else { return 0 };
         match value.family {
-            0 if value.bits < self.table.len() as u128 => Rank::from(self.table[value.bits as usize]),
-            0 if value.bits <= u128::from(u64::MAX) => self.number.find(value.bits as u64),
-            4 if value.bits <= u128::from(u32::MAX) => self.v4.find(value.bits as u32),
-            6 => self.v6.find(value.bits),
+            0 if value.bits <= u128::from(u64::MAX) => self.of_number(value.bits as u64),
+            4 if value.bits <= u128::from(u32::MAX) => self.of_v4(value.bits as u32),
+            6 => self.of_v6(value.bits),
             _ => self.any.find(value),
         }
+    }
+
+    /// The rank of a number.
+    #[inline]
+    pub fn of_number(&self, value: u64) -> Rank {
+        match self.table.get(value as usize) {
+            Some(rank) => Rank::from(*rank),
+            None => self.number.find(value),
+        }
+    }
+
+    /// The rank of an IPv4 address.
+    #[inline]
+    pub fn of_v4(&self, address: u32) -> Rank {
+        self.v4.find(address)
+    }
+
+    /// The rank of an IPv6 address.
+    #[inline]
+    pub fn of_v6(&self, address: u128) -> Rank {
+        self.v6.find(address)
     }
 }
 

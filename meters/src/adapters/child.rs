@@ -147,7 +147,7 @@ mod tests {
     fn a_meter_is_started_stopped_and_read() {
         let (_folder, meter) = shell(
             r#"echo '{"event":"ready"}'; read line; test "$line" = stop || exit 3
-            echo '{"event":"readout","totals":{"received":7},"labels":[],"steps":0,"faults":0,"flooded":0}'"#,
+            echo '{"event":"readout","totals":{"received":7},"labels":[],"counters":{"faults":1}}'"#,
         );
         let Event::Readout { totals, .. } = meter.unwrap().stop().unwrap() else { panic!() };
         assert_eq!(totals.received, 7);

@@ -1,7 +1,7 @@
 //! Adapters: how the harness starts each meter, and what it makes of its results.
 
+mod builtin;
 mod child;
-mod rtfm;
 
+pub use builtin::{BUILT_IN, BuiltIn};
 pub use child::Controlled;
-pub use rtfm::Rtfm;

@@ -1,11 +1,21 @@
 //! Meters that are part of this program: each a process of its own, started as `csnbench meter NAME …`.
 //!
-//! To add one, write a module with an `impl Builtin` and put its line into [`BUILTINS`].
+//! To add one, write a module with an `impl Builtin` and put its line into [`BUILTINS`]: that makes it a meter that can
+//! be put under test as well. [`pipeline`] has what meters that take packets themselves share: the capture loop,
+//! draining, timing of their elements, and the talk with the program that leads.
 
+pub mod count;
+pub mod options;
+pub mod pipeline;
 pub mod rtfm;
+pub mod timing;
+pub mod tree;
+
+pub use pipeline::{Account, End, RECEIVE, Start, Work};
+pub use timing::{Off, On, Probe};
 
 use crate::meter::{MeterError, OptionDoc, Readout};
-use csn::{MeterSpec, Nanos, RuleSet};
+use csn::{ClassId, MeterSpec, Nanos, RuleSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -21,6 +31,28 @@ pub trait Builtin: Sync {
     /// The options that it takes, with their documentation.
     fn options(&self) -> &'static [OptionDoc];
 
+    /// Whether it tells classes apart; what does not counts everything as `others`.
+    fn tells_classes(&self) -> bool {
+        true
+    }
+
+    /// Whether the options make sense: names, values, and that they go with the rules.
+    ///
+    /// # Errors
+    /// [`MeterError::Option`], naming the option; [`MeterError::Loss`], naming the rule.
+    fn check(&self, spec: &MeterSpec, rules: &RuleSet) -> Result<(), MeterError>;
+
+    /// What a process of its own loads for the first `loaded` rules of a scenario: unless told otherwise, the rules in
+    /// the notation.
+    ///
+    /// # Errors
+    /// A rule that the meter can't express.
+    fn load(&self, _: &MeterSpec, rules: &RuleSet, loaded: usize) -> Result<Load, MeterError> {
+        let labels = (0..).map(ClassId).zip(&rules.classes).map(|(id, c)| (c.label(), id)).collect();
+        let text = csn::print::print(&rules.first(loaded), "");
+        Ok(Load { argument: "--rules", file: "rules.csn", text, labels })
+    }
+
     /// Meters until the source ends, the time is over, or it is told to stop; then reads itself out.
     ///
     /// # Errors
@@ -29,11 +61,24 @@ pub trait Builtin: Sync {
 }
 
 /// Every built-in meter: one line each.
-pub static BUILTINS: &[&dyn Builtin] = &[&rtfm::Rtfm];
+pub const BUILTINS: &[&dyn Builtin] = &[&rtfm::Rtfm, &tree::Tree, &count::Count];
 
 /// The built-in meter of that name.
 pub fn find(name: &str) -> Option<&'static dyn Builtin> {
     BUILTINS.iter().copied().find(|m| m.name() == name)
+}
+
+/// What a process of a built-in meter loads.
+#[derive(Clone, Debug)]
+pub struct Load {
+    /// The argument of `csnbench meter` that names the file.
+    pub argument: &'static str,
+    /// The file's name.
+    pub file: &'static str,
+    /// What is in it.
+    pub text: String,
+    /// What the meter calls each class.
+    pub labels: Vec<(String, ClassId)>,
 }
 
 /// One run of a built-in meter.
@@ -82,6 +127,22 @@ pub enum Rules {
     },
     /// Rule sets in the meter's own language: the meter counts flows.
     Texts(Vec<String>),
+}
+
+impl Rules {
+    /// The rules, and how many of them are loaded, for a meter that knows no other language.
+    ///
+    /// # Errors
+    /// [`MeterError::Input`] for rule sets in the language of another.
+    pub fn of_notation(&self, spec: &MeterSpec) -> Result<(&RuleSet, usize), MeterError> {
+        match self {
+            Rules::Csn { ruleset, loaded } => Ok((ruleset, *loaded)),
+            Rules::Texts(_) => Err(MeterError::Input {
+                what: format!("the rules of {}", spec.name),
+                reason: "it takes rules of the notation only: give them with --rules".into(),
+            }),
+        }
+    }
 }
 
 #[cfg(test)]

@@ -247,7 +247,7 @@ impl Capture for Ring {
             }
         } else if poll.revents & libc::POLLERR != 0 {
             return Err(MeterError::Failed {
-                meter: "rtfm".into(),
+                meter: "packet capture".into(),
                 reason: format!("interface {} went down or away while it was being metered", self.name),
             });
         }
@@ -287,7 +287,7 @@ fn index(name: &str) -> Result<u32, MeterError> {
     };
     CString::new(name).ok().and_then(|c| nix::net::if_::if_nametoindex(c.as_c_str()).ok()).ok_or_else(|| {
         MeterError::Unavailable {
-            meter: "rtfm".into(),
+            meter: "packet capture".into(),
             reason: format!("there is no interface `{name}`"),
             cure: format!("name one of those that are here: {}", known()),
         }
@@ -296,7 +296,7 @@ fn index(name: &str) -> Result<u32, MeterError> {
 
 fn refused(error: io::Error) -> MeterError {
     MeterError::Unavailable {
-        meter: "rtfm".into(),
+        meter: "packet capture".into(),
         reason: format!("the system does not let it open a packet socket ({error})"),
         cure: "let `csnbench run` start it in its lab, run it as root, or give it the right: \
                `sudo setcap cap_net_raw+ep csnbench`"

@@ -12,6 +12,9 @@ pub use compile::{Discard, Filter, compile};
 use csn::cbpf::{Ancillary, Instruction, Interpreter, Invalid, code};
 use std::fmt;
 
+/// Octets that are kept of a packet where nothing less is asked for: all.
+pub const WHOLE: u32 = 262_144;
+
 /// A program that was found to be valid.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Prefilter {

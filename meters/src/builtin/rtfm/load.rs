@@ -1,17 +1,12 @@
 //! From what a session is given to what the meter runs.
 
 use super::engine::Engine;
-use super::options::{Settings, error};
 use super::readout::Classes;
-use crate::builtin::{Rules, Session, Source};
+use crate::builtin::{Rules, Session};
 use crate::meter::MeterError;
-use crate::prefilter::{Prefilter, compile};
 use csn::backends::{Compiled, Options, by_name, shared_tests};
 use csn::rtfm::Program;
 use csn::{MeterSpec, RuleSet};
-
-/// Octets that are kept of a packet where nothing less is asked for: all.
-pub const WHOLE: u32 = 262_144;
 
 /// What a session runs.
 pub struct Loaded {
@@ -21,15 +16,13 @@ pub struct Loaded {
     pub engines: Vec<Engine>,
     /// Labels of the classes.
     pub classes: Classes,
-    /// The filter in front.
-    pub filter: Option<Prefilter>,
 }
 
 /// Loads the rules of a session.
 ///
 /// # Errors
-/// Whatever is wrong with the rules or the filter.
-pub fn load(session: &Session, settings: &Settings) -> Result<Loaded, MeterError> {
+/// Whatever is wrong with the rules.
+pub fn load(session: &Session) -> Result<Loaded, MeterError> {
     let spec = &session.options;
     let (programs, classes) = match &session.rules {
         Rules::Csn { ruleset, loaded } => {
@@ -44,7 +37,7 @@ pub fn load(session: &Session, settings: &Settings) -> Result<Loaded, MeterError
             Engine::new(p).map_err(|faults| wrong(spec, p.set, faults.iter().map(|f| (f.rule, &f.message))))
         })
         .collect::<Result<_, _>>()?;
-    Ok(Loaded { programs, engines, classes, filter: filter(session, settings)? })
+    Ok(Loaded { programs, engines, classes })
 }
 
 /// A rule set of the notation in the meter's language.
@@ -101,35 +94,4 @@ fn parse(spec: &MeterSpec, texts: &[String]) -> Result<Vec<Program>, MeterError>
 fn wrong<'a>(spec: &MeterSpec, set: u32, faults: impl Iterator<Item = (u32, &'a String)>) -> MeterError {
     let lines: Vec<_> = faults.map(|(rule, message)| format!("rule {rule}: {message}")).collect();
     MeterError::Input { what: format!("rule set {set} for {}", spec.name), reason: lines.join("\n") }
-}
-
-/// The filter of a session: the one that it was handed, else what the options ask for.
-fn filter(session: &Session, settings: &Settings) -> Result<Option<Prefilter>, MeterError> {
-    let spec = &session.options;
-    if let Some(text) = &session.filter {
-        let wrong = |e: crate::prefilter::TextError| MeterError::Input {
-            what: "the filter program".into(),
-            reason: e.to_string(),
-        };
-        return Prefilter::parse(text).map(Some).map_err(wrong);
-    }
-    let accept = settings.snaplen.unwrap_or(WHOLE);
-    let live = matches!(session.source, Source::Interface(_));
-    match (settings.prefilter, &session.rules) {
-        (Some(filter), Rules::Csn { ruleset, loaded }) => {
-            compile(&spec.name, filter, ruleset, *loaded, accept, live).map(Some)
-        }
-        (Some(_), Rules::Texts(_)) => {
-            let reason = "a filter is made from rules of the notation, and these are rule files".into();
-            Err(error(spec, "prefilter", reason, "give the rules as CSN, or a filter program with --filter"))
-        }
-        (None, _) if settings.snaplen.is_some() => {
-            let failed = |e: csn::cbpf::Invalid| MeterError::Failed {
-                meter: spec.name.clone(),
-                reason: e.to_string(),
-            };
-            Prefilter::accept_all(accept).map(Some).map_err(failed)
-        }
-        (None, _) => Ok(None),
-    }
 }

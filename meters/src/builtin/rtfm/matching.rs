@@ -3,9 +3,15 @@
 use super::engine::{Engine, Outcome};
 use super::slots::{Slots, reversed, slot};
 use super::table::{Direction, FlowKey, FlowTable};
-use super::timing::{Element, Probe};
+use crate::builtin::{Probe, RECEIVE};
 use crate::capture::Frame;
 use csn::{Counts, Nanos};
+
+/// The elements of the meter, and their places.
+pub const ELEMENTS: [&str; 4] = [RECEIVE, "parse", "match", "flow table"];
+const PARSE: usize = 1;
+const MATCH: usize = 2;
+const FLOW_TABLE: usize = 3;
 
 /// What became of the packets that one rule set was offered.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -41,23 +47,24 @@ impl Matching {
     /// Offers a packet to every rule set. Each counts it at most once.
     #[inline]
     pub fn packet<P: Probe>(&mut self, frame: &Frame<'_>, probe: &mut P) {
-        probe.lap(Element::Receive);
+        probe.lap(0);
         self.slots.load(frame.bytes, frame.tag, self.interface);
-        probe.lap(Element::Parse);
+        probe.lap(PARSE);
         for set in 0..self.engines.len() {
             let forward = self.engines[set].run(&mut self.slots, true);
-            probe.lap(Element::Match);
+            probe.lap(MATCH);
             match forward {
                 Outcome::NoMatch => self.second_pass(set, frame, probe),
                 Outcome::Count(shape) => {
                     let record = self.forward_record(set, shape, frame.time);
                     self.count(set, record, frame);
-                    probe.lap(Element::FlowTable);
+                    probe.lap(FLOW_TABLE);
                 }
                 other => self.leave(set, other),
             }
         }
         probe.packet();
+        probe.done(1);
     }
 
     /// The rules with source and destination exchanged. There is never a third pass.
@@ -65,12 +72,12 @@ impl Matching {
         self.slots.reverse();
         let backward = self.engines[set].run(&mut self.slots, false);
         self.slots.reverse();
-        probe.lap(Element::Match);
+        probe.lap(MATCH);
         let Outcome::Count(shape) = backward else { return self.leave(set, backward) };
         self.fill(set, shape);
         let record = self.table.find(&self.key).or_else(|| self.create(set, shape, frame.time));
         self.count(set, record.map(|r| (r, Direction::From)), frame);
-        probe.lap(Element::FlowTable);
+        probe.lap(FLOW_TABLE);
     }
 
     fn leave(&mut self, set: usize, outcome: Outcome) {

@@ -1,8 +1,8 @@
 //! Tests of both passes, of the two directions of flows, and of several rule sets at once.
 
 use super::*;
+use crate::builtin::Off;
 use crate::builtin::rtfm::engine::tests::{AUTOMATIC, PORTS};
-use crate::builtin::rtfm::timing::Off;
 use csn::rtfm::Program;
 
 /// An Ethernet frame with a UDP datagram over IPv4.

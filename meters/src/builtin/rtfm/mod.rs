@@ -18,19 +18,19 @@ mod readout;
 mod session;
 mod slots;
 mod table;
-mod timing;
 
 pub use engine::{Engine, Outcome};
-pub use load::{RuleFile, WHOLE, emit};
+pub use load::{RuleFile, emit};
 pub use matching::{Matching, Totals};
-pub use options::{OPTIONS, Settings, error};
+pub use options::Settings;
 pub use readout::Classes;
 pub use slots::Slots;
 pub use table::{Direction, FlowKey, FlowTable, Record, State};
-pub use timing::{Off, On, Probe};
 
-use super::{Builtin, Session};
+use super::{Builtin, Load, Session};
 use crate::meter::{MeterError, OptionDoc, Readout};
+use csn::{MeterSpec, RuleSet};
+use options::OPTIONS;
 
 /// The meter `rtfm`.
 pub struct Rtfm;
@@ -45,7 +45,17 @@ impl Builtin for Rtfm {
     }
 
     fn options(&self) -> &'static [OptionDoc] {
-        OPTIONS
+        &OPTIONS
+    }
+
+    fn check(&self, spec: &MeterSpec, rules: &RuleSet) -> Result<(), MeterError> {
+        Settings::parse(spec)?;
+        emit(spec, rules, rules.rules.len()).map(|_| ())
+    }
+
+    fn load(&self, spec: &MeterSpec, rules: &RuleSet, loaded: usize) -> Result<Load, MeterError> {
+        let file = emit(spec, rules, loaded)?;
+        Ok(Load { argument: "--ruleset", file: "rules.rules", text: file.text, labels: file.labels })
     }
 
     fn run(&self, session: Session) -> Result<Readout, MeterError> {

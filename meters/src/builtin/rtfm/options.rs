@@ -1,47 +1,11 @@
 //! The options of the meter `rtfm`.
 
-use crate::capture::RingOptions;
+use crate::builtin::options::{COMMON, Common, number, with_common};
 use crate::meter::{MeterError, OptionDoc};
-use crate::prefilter::{Discard, Filter};
-use csn::backends::Bpf;
 use csn::{MeterSpec, Nanos};
 
 /// What a scenario can write between the parentheses of `rtfm(…)`.
-pub static OPTIONS: &[OptionDoc] = &[
-    OptionDoc {
-        name: "prefilter",
-        values: "none | bpf",
-        doc: "a classic BPF program in front of the meter; without `drop` it passes what the loaded rules match; \
-              default none",
-    },
-    OptionDoc {
-        name: "form",
-        values: "linear | tree",
-        doc: "how the prefilter looks values up; default linear",
-    },
-    OptionDoc {
-        name: "drop",
-        values: "none | rest | N..M",
-        doc: "what the prefilter discards, everything else passes: the rules that are not loaded (`rest`), or the \
-              rules of these numbers, loaded or not; default none",
-    },
-    OptionDoc { name: "snaplen", values: "BYTES", doc: "how much of a packet is captured; default all" },
-    OptionDoc { name: "buffer", values: "MIB", doc: "size of the capture ring; default 96" },
-    OptionDoc {
-        name: "block",
-        values: "KIB",
-        doc: "size of the blocks in which the ring hands packets over; default 1024",
-    },
-    OptionDoc {
-        name: "retire",
-        values: "MS",
-        doc: "time after which a block is handed over that is not full; default 20",
-    },
-    OptionDoc {
-        name: "timing",
-        values: "on | off",
-        doc: "take the times of the elements receive, parse, match and flow table; default off",
-    },
+pub static OPTIONS: [OptionDoc; COMMON.len() + 3] = with_common([
     OptionDoc { name: "flows", values: "NUMBER", doc: "records in the flow table; default 1000000" },
     OptionDoc {
         name: "inactivity",
@@ -53,19 +17,13 @@ pub static OPTIONS: &[OptionDoc] = &[
         values: "SECONDS",
         doc: "how often flow data are written; default at the end only",
     },
-];
+]);
 
 /// The options, understood.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Settings {
-    /// The filter in front of the meter.
-    pub prefilter: Option<Filter>,
-    /// Octets of a packet that are captured.
-    pub snaplen: Option<u32>,
-    /// The ring.
-    pub ring: RingOptions,
-    /// Whether elements are timed.
-    pub timing: bool,
+    /// Capturing and timing.
+    pub common: Common,
     /// Records in the flow table.
     pub flows: usize,
     /// When a flow is idle.
@@ -74,40 +32,14 @@ pub struct Settings {
     pub collect: Option<Nanos>,
 }
 
-/// The error that names an option.
-pub fn error(spec: &MeterSpec, option: &str, reason: String, cure: &str) -> MeterError {
-    MeterError::Option { meter: spec.name.clone(), option: option.into(), reason, cure: cure.into() }
-}
-
 impl Settings {
     /// Understands the options of a scenario.
     ///
     /// # Errors
     /// [`MeterError::Option`] for the first that is wrong.
     pub fn parse(spec: &MeterSpec) -> Result<Self, MeterError> {
-        for (i, (name, _)) in spec.options.iter().enumerate() {
-            if OPTIONS.iter().all(|o| o.name != name) {
-                let names: Vec<_> = OPTIONS.iter().map(|o| o.name).collect();
-                let cure = format!("one of {}", names.join(", "));
-                return Err(error(spec, name, "there is no such option".into(), &cure));
-            }
-            if spec.options[..i].iter().any(|(other, _)| other == name) {
-                return Err(error(spec, name, "it is given twice".into(), "leave one of them out"));
-            }
-        }
-        let ring = RingOptions::default();
-        let mib = number(spec, "buffer", "MiB", 1..=65_536)?;
-        let kib = number(spec, "block", "KiB", 64..=65_536)?;
-        let ms = number(spec, "retire", "ms", 1..=10_000)?;
         Ok(Self {
-            prefilter: prefilter(spec)?,
-            snaplen: number(spec, "snaplen", "B", 1..=262_144)?.map(|n| n as u32),
-            ring: RingOptions {
-                buffer: mib.map_or(ring.buffer, |n| (n as usize) << 20),
-                block: kib.map_or(ring.block, |n| (n as usize) << 10),
-                retire: ms.map_or(ring.retire, Nanos::from_millis),
-            },
-            timing: one_of(spec, "timing", &["off", "on"])? == 1,
+            common: Common::parse(spec, &OPTIONS)?,
             flows: number(spec, "flows", "", 1..=100_000_000)?.map_or(1_000_000, |n| n as usize),
             inactivity: Nanos::from_secs(number(spec, "inactivity", "s", 1..=1_000_000)?.unwrap_or(600)),
             collect: number(spec, "collect", "s", 1..=1_000_000)?.map(Nanos::from_secs),
@@ -115,108 +47,16 @@ impl Settings {
     }
 }
 
-fn prefilter(spec: &MeterSpec) -> Result<Option<Filter>, MeterError> {
-    let on = one_of(spec, "prefilter", &["none", "bpf"])? == 1;
-    let form = if one_of(spec, "form", &["linear", "tree"])? == 1 { Bpf::TREE } else { Bpf::LINEAR };
-    for name in ["form", "drop"] {
-        if !on && spec.option(name).is_some_and(|v| v != "none") {
-            let reason = "there is no prefilter that it could apply to".into();
-            return Err(error(spec, name, reason, &format!("prefilter = bpf, {name} = …")));
-        }
-    }
-    let discard = match spec.option("drop").map(str::trim) {
-        None | Some("none") => Discard::Unmatched,
-        Some("rest") => Discard::Rest,
-        Some(text) => rule_numbers(text).ok_or_else(|| {
-            let reason = format!("`{text}` is not a range of rules");
-            error(spec, "drop", reason, "drop = rest, or rule numbers such as drop = 76..100")
-        })?,
-    };
-    Ok(on.then_some(Filter { discard, form }))
-}
-
-/// `76..100` or `76`, from 1.
-fn rule_numbers(text: &str) -> Option<Discard> {
-    let (first, last) = text.split_once("..").unwrap_or((text, text));
-    let (first, last): (usize, usize) = (first.trim().parse().ok()?, last.trim().parse().ok()?);
-    (1 <= first && first <= last).then(|| Discard::Rules(first - 1, last - 1))
-}
-
-fn one_of(spec: &MeterSpec, name: &str, values: &[&str]) -> Result<usize, MeterError> {
-    let Some(text) = spec.option(name) else { return Ok(0) };
-    values.iter().position(|v| v.eq_ignore_ascii_case(text.trim())).ok_or_else(|| {
-        error(
-            spec,
-            name,
-            format!("`{text}` is not one of its values"),
-            &format!("{name} = {}", values.join(" | ")),
-        )
-    })
-}
-
-fn number(
-    spec: &MeterSpec,
-    name: &str,
-    unit: &str,
-    valid: std::ops::RangeInclusive<u64>,
-) -> Result<Option<u64>, MeterError> {
-    let Some(text) = spec.option(name) else { return Ok(None) };
-    let bare = text.trim();
-    let bare = bare.strip_suffix(unit).unwrap_or(bare).trim();
-    match bare.parse() {
-        Ok(n) if valid.contains(&n) => Ok(Some(n)),
-        _ => {
-            let cure = format!("{name} = a number from {} to {} {unit}", valid.start(), valid.end());
-            Err(error(spec, name, format!("`{text}` is not a number that it takes"), cure.trim_end()))
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn spec(options: &[(&str, &str)]) -> MeterSpec {
-        let options = options.iter().map(|(n, v)| (n.to_string(), v.to_string())).collect();
-        MeterSpec { name: "rtfm".into(), options, span: csn::Span::default() }
-    }
+    use crate::builtin::options::tests::spec;
 
     #[test]
     fn options_are_understood() {
-        let s = Settings::parse(&spec(&[])).unwrap();
-        assert_eq!((s.prefilter, s.snaplen, s.timing, s.ring), (None, None, false, RingOptions::default()));
-        let s = Settings::parse(&spec(&[
-            ("prefilter", "bpf"),
-            ("form", "tree"),
-            ("drop", "76..100"),
-            ("snaplen", "96 B"),
-            ("buffer", "8 MiB"),
-            ("timing", "on"),
-            ("inactivity", "10"),
-        ]))
-        .unwrap();
-        assert_eq!(s.prefilter, Some(Filter { discard: Discard::Rules(75, 99), form: Bpf::TREE }));
-        assert_eq!((s.snaplen, s.ring.buffer, s.timing), (Some(96), 8 << 20, true));
-        assert_eq!(s.inactivity, Nanos::from_secs(10));
-    }
-
-    #[test]
-    fn what_is_wrong_is_named() {
-        for (options, wrong) in [
-            (vec![("prefilter", "ebpf")], "prefilter"),
-            (vec![("drop", "rest")], "drop"),
-            (vec![("form", "tree")], "form"),
-            (vec![("prefilter", "bpf"), ("drop", "100..76")], "drop"),
-            (vec![("prefilter", "bpf"), ("drop", "0..3")], "drop"),
-            (vec![("snaplen", "0")], "snaplen"),
-            (vec![("buffer", "lots")], "buffer"),
-            (vec![("bufer", "8")], "bufer"),
-            (vec![("timing", "on"), ("timing", "off")], "timing"),
-        ] {
-            match Settings::parse(&spec(&options)) {
-                Err(MeterError::Option { option, .. }) => assert_eq!(option, wrong),
-                other => panic!("{options:?}: {other:?}"),
-            }
-        }
+        let s = Settings::parse(&spec("rtfm", &[("inactivity", "10"), ("timing", "on")])).unwrap();
+        assert_eq!((s.inactivity, s.flows, s.collect), (Nanos::from_secs(10), 1_000_000, None));
+        assert!(s.common.timing);
+        assert!(Settings::parse(&spec("rtfm", &[("flows", "0")])).is_err());
     }
 }

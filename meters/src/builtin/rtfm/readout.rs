@@ -1,12 +1,12 @@
 //! What the meter tells at its end.
 
 use super::attributes::Flow;
-use super::matching::Matching;
-use crate::control::{Event, Label};
-use crate::meter::Readout;
+use super::matching::{Matching, Totals};
+use crate::control::Label;
 use csn::rtfm::Attribute;
 use csn::{ClassId, Counts, Nanos};
 use serde_json::{Map, Value};
+use std::collections::BTreeMap;
 
 /// How labels become classes of the notation.
 #[derive(Clone, Debug, Default)]
@@ -68,16 +68,14 @@ pub fn flows(matching: &Matching, start: Nanos) -> Vec<Map<String, Value>> {
         .collect()
 }
 
-/// The event that ends a session.
-pub fn event(matching: &Matching, totals: &Readout, flows: Vec<Map<String, Value>>) -> Event {
-    Event::Readout {
-        totals: Box::new(totals.clone()),
-        labels: labels(matching),
-        flows,
-        steps: matching.engines().iter().map(|e| e.steps()).sum(),
-        faults: matching.totals().iter().map(|t| t.faults).sum(),
-        flooded: matching.totals().iter().map(|t| t.flooded).sum(),
-    }
+/// What else the meter knows.
+pub fn counters(matching: &Matching) -> BTreeMap<String, u64> {
+    let sum = |of: fn(&Totals) -> u64| matching.totals().iter().map(of).sum::<u64>();
+    BTreeMap::from([
+        ("steps".into(), matching.engines().iter().map(|e| e.steps()).sum()),
+        ("faults".into(), sum(|t| t.faults)),
+        ("flooded".into(), sum(|t| t.flooded)),
+    ])
 }
 
 /// Says on standard error what was not counted against all intentions.

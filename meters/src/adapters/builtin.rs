@@ -1,31 +1,44 @@
-//! The adapter to the built-in RTFM meter.
+//! The adapter to the built-in meters: each is started as a process of its own, and read over its control protocol.
 
 use super::Controlled;
-use crate::builtin::rtfm::{OPTIONS, Settings, WHOLE, emit, error};
+use crate::builtin::options::{Common, error};
+use crate::builtin::{BUILTINS, Builtin};
 use crate::control::Event;
 use crate::meter::{Admission, Job, Meter, MeterError, OptionDoc, Readout, Running};
-use crate::prefilter::{Discard, admission, compile};
+use crate::prefilter::{Discard, WHOLE, admission, compile};
 use csn::{ClassId, Counts, MeterSpec, RuleSet};
+use std::collections::HashMap;
 use std::path::Path;
 use std::process::Command;
 
-/// The meter `rtfm`.
-pub struct Rtfm;
+/// A built-in meter as a meter under test.
+pub struct BuiltIn(&'static dyn Builtin);
+
+/// Every built-in meter.
+pub static BUILT_IN: [BuiltIn; BUILTINS.len()] = {
+    let mut all = [const { BuiltIn(BUILTINS[0]) }; BUILTINS.len()];
+    let mut i = 0;
+    while i < all.len() {
+        all[i].0 = BUILTINS[i];
+        i += 1;
+    }
+    all
+};
 
 /// Options that say how the filter is made: the meter gets the program instead.
 const COMPILED: [&str; 3] = ["prefilter", "form", "drop"];
 
-impl Meter for Rtfm {
+impl Meter for BuiltIn {
     fn name(&self) -> &'static str {
-        "rtfm"
+        self.0.name()
     }
 
     fn summary(&self) -> &'static str {
-        "the built-in RTFM meter, rules as a NeTraMet rule file"
+        self.0.summary()
     }
 
     fn options(&self) -> &'static [OptionDoc] {
-        OPTIONS
+        self.0.options()
     }
 
     fn version(&self) -> Result<String, MeterError> {
@@ -33,9 +46,8 @@ impl Meter for Rtfm {
     }
 
     fn check(&self, spec: &MeterSpec, rules: &RuleSet) -> Result<(), MeterError> {
-        let settings = Settings::parse(spec)?;
-        emit(spec, rules, rules.rules.len())?;
-        let Some(filter) = settings.prefilter else { return Ok(()) };
+        self.0.check(spec, rules)?;
+        let Some(filter) = self.common(spec)?.prefilter else { return Ok(()) };
         if let Discard::Rules(_, last) = filter.discard
             && last >= rules.rules.len()
         {
@@ -51,7 +63,7 @@ impl Meter for Rtfm {
     }
 
     fn admission(&self, spec: &MeterSpec, rules: &RuleSet, loaded: usize) -> Result<Admission, MeterError> {
-        let Some(filter) = Settings::parse(spec)?.prefilter else { return Ok(Admission::all(rules)) };
+        let Some(filter) = self.common(spec)?.prefilter else { return Ok(Admission::all(rules)) };
         admission(filter.discard, rules, loaded).map_err(|(rule, discarded)| {
             let reason = format!(
                 "the filter discards some packets that rule {} is the first to match, as rule {} matches them too, \
@@ -64,27 +76,35 @@ impl Meter for Rtfm {
     }
 
     fn start(&self, job: &Job<'_>) -> Result<Box<dyn Running>, MeterError> {
-        let settings = Settings::parse(job.spec)?;
-        let file = emit(job.spec, job.rules, job.loaded)?;
-        let rules = job.folder.join("rules.rules");
-        write(&rules, &file.text)?;
+        let load = self.0.load(job.spec, job.rules, job.loaded)?;
+        let rules = job.folder.join(load.file);
+        write(&rules, &load.text)?;
         let mut command = Command::new(job.program);
-        command.args(["meter", "rtfm", "--control", "--interface", job.interface, "--ruleset"]).arg(&rules);
+        command.args(["meter", self.0.name(), "--control", "--interface", job.interface, load.argument]);
+        command.arg(&rules);
         for (name, value) in &job.spec.options {
             if !COMPILED.contains(&name.as_str()) {
                 command.arg("-O").arg(format!("{name}={value}"));
             }
         }
-        if let Some(filter) = settings.prefilter {
-            let accept = settings.snaplen.unwrap_or(WHOLE);
-            let program = compile(&job.spec.name, filter, job.rules, job.loaded, accept, true)?;
+        let common = self.common(job.spec)?;
+        if common.prefilter.is_some()
+            && let Some(program) = common.program(job.spec, Some((job.rules, job.loaded)), true)?
+        {
             let path = job.folder.join("filter.bpf");
             write(&path, &program.to_string())?;
             command.arg("--filter").arg(&path);
         }
         let log = job.folder.join("meter.log");
         let process = Controlled::start(&job.spec.name, command, job.launch, &log)?;
-        Ok(Box::new(Process { process, labels: file.labels, classes: job.rules.classes.len() }))
+        let (meter, classes) = (job.spec.name.clone(), job.rules.classes.len());
+        Ok(Box::new(Process { meter, process, labels: load.labels, classes }))
+    }
+}
+
+impl BuiltIn {
+    fn common(&self, spec: &MeterSpec) -> Result<Common, MeterError> {
+        Common::parse(spec, self.0.options())
     }
 }
 
@@ -95,6 +115,7 @@ fn write(path: &Path, text: &str) -> Result<(), MeterError> {
 
 /// The meter's process.
 struct Process {
+    meter: String,
     process: Controlled,
     /// What the meter calls each class.
     labels: Vec<(String, ClassId)>,
@@ -107,16 +128,16 @@ impl Running for Process {
     }
 
     fn stop(self: Box<Self>) -> Result<Readout, MeterError> {
-        let Self { process, labels: known, classes } = *self;
-        let failed = |reason: String| MeterError::Failed { meter: "rtfm".into(), reason };
+        let Self { meter, process, labels: known, classes } = *self;
+        let failed = |reason: String| MeterError::Failed { meter: meter.clone(), reason };
         let Event::Readout { totals, labels, .. } = process.stop()? else {
             return Err(failed("it did not give a readout".into()));
         };
         let mut readout = *totals;
         readout.classes = vec![Counts::default(); classes];
+        let known: HashMap<String, ClassId> = known.into_iter().collect();
         for label in labels {
-            let class = known.iter().find(|(l, _)| *l == label.label).map(|(_, c)| *c);
-            let counts = class.and_then(|c| readout.classes.get_mut(c.index()));
+            let counts = known.get(&label.label).and_then(|c| readout.classes.get_mut(c.index()));
             let counts = counts.ok_or_else(|| failed(format!("it counted packets as `{}`", label.label)))?;
             *counts += Counts { packets: label.packets, bytes: label.bytes };
         }
@@ -129,6 +150,10 @@ mod tests {
     use super::*;
     use csn::backends::example_rules;
 
+    fn rtfm() -> &'static BuiltIn {
+        BUILT_IN.iter().find(|m| m.name() == "rtfm").unwrap()
+    }
+
     fn spec(options: &[(&str, &str)]) -> MeterSpec {
         let options = options.iter().map(|(n, v)| (n.to_string(), v.to_string())).collect();
         MeterSpec { name: "rtfm".into(), options, span: csn::Span::default() }
@@ -138,11 +163,11 @@ mod tests {
     fn options_are_checked_against_the_rules() {
         let rules = example_rules();
         let fine = spec(&[("prefilter", "bpf"), ("drop", "2..2")]);
-        Rtfm.check(&fine, &rules).unwrap();
-        assert_eq!(Rtfm.admission(&fine, &rules, 1).unwrap().rules, [true, false]);
-        let beyond = Rtfm.check(&spec(&[("prefilter", "bpf"), ("drop", "2..3")]), &rules).unwrap_err();
+        rtfm().check(&fine, &rules).unwrap();
+        assert_eq!(rtfm().admission(&fine, &rules, 1).unwrap().rules, [true, false]);
+        let beyond = rtfm().check(&spec(&[("prefilter", "bpf"), ("drop", "2..3")]), &rules).unwrap_err();
         assert!(beyond.to_string().contains("2 rules"), "{beyond}");
-        assert_eq!(Rtfm.admission(&spec(&[]), &rules, 0).unwrap(), Admission::all(&rules));
+        assert_eq!(rtfm().admission(&spec(&[]), &rules, 0).unwrap(), Admission::all(&rules));
     }
 
     #[test]
@@ -152,7 +177,7 @@ mod tests {
         wide.tests.retain(|(f, _)| *f != csn::Field::SrcIp);
         rules.rules.push(wide);
         rules.rules[1].tests.retain(|(f, _)| *f != csn::Field::DstIp);
-        let e = Rtfm.admission(&spec(&[("prefilter", "bpf"), ("drop", "3")]), &rules, 3).unwrap_err();
+        let e = rtfm().admission(&spec(&[("prefilter", "bpf"), ("drop", "3")]), &rules, 3).unwrap_err();
         assert!(matches!(&e, MeterError::Option { option, .. } if option == "drop"), "{e}");
         assert!(e.to_string().contains("rule 2") && e.to_string().contains("rule 3"), "{e}");
     }
