@@ -67,6 +67,9 @@ impl Ledger {
 pub struct Report {
     /// The transmit back end.
     pub transmitter: String,
+    /// How it went about it on this machine, and why it was chosen where it was: a line each.
+    #[serde(default)]
+    pub notes: Vec<String>,
     /// Packets/s that were asked for; none for `max`.
     pub intended_pps: Option<f64>,
     /// Packets/s of the send times that were drawn for the packets sent; none for `max`. With random gaps it differs from
@@ -83,6 +86,46 @@ pub struct Report {
     pub elapsed: Nanos,
     /// Lateness against the schedule in nanoseconds.
     pub lateness: Lateness,
+    /// How many packets were to leave together.
+    #[serde(default)]
+    pub batch: u32,
+    /// How far the times between packets were from the ideal ones.
+    #[serde(default)]
+    pub gaps: Gaps,
+    /// When the machine took the CPU away.
+    #[serde(default)]
+    pub interruptions: Interruptions,
+}
+
+/// How far the times between packets as they left were from those of the schedule; nanoseconds, without sign. Gaps in
+/// which the machine took the CPU from the sender, and the short ones right after, are apart: they tell of the machine
+/// and not of the sender.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Gaps {
+    /// Median.
+    pub p50: u64,
+    /// 99th percentile.
+    pub p99: u64,
+    /// Largest.
+    pub max: u64,
+    /// How many gaps are taken out because of interruptions.
+    pub disturbed: u64,
+    /// The largest deviation of these.
+    pub disturbed_max: u64,
+}
+
+/// When something else had the sender's CPU: seen in the busy waits, where the clock jumps, and in sending calls that
+/// took far longer than others.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Interruptions {
+    /// How many.
+    pub count: u64,
+    /// All together in nanoseconds.
+    pub total: u64,
+    /// The longest in nanoseconds.
+    pub longest: u64,
+    /// From this many nanoseconds on.
+    pub bound: u64,
 }
 
 /// How late packets were handed to the device, against send times fixed in advance; nanoseconds.

@@ -85,10 +85,17 @@ fn flat_out() -> Outcome<()> {
 fn bare(bytes: usize) -> Outcome<f64> {
     let mut tx = tx::open_packet(support::NEAR)?;
     tx.prepare(bytes)?;
-    tx.transmit(tx::MAX_BATCH, &mut |slots| slots.iter_mut().for_each(|s| s.buffer(bytes)[0] = 2))?;
+    let mut fates = tx::Fates::default();
+    let mut frames = |slots: &mut [tx::Slot]| {
+        slots.iter_mut().for_each(|s| s.buffer(bytes)[0] = 2);
+        slots.len()
+    };
+    tx.transmit(tx::MAX_BATCH, &mut frames, &mut fates)?;
     let (start, mut sent) = (Instant::now(), 0);
     while start.elapsed() < Duration::from_secs(2) {
-        sent += tx.transmit(tx::MAX_BATCH, &mut |_| {})?.count();
+        fates.clear();
+        tx.transmit(tx::MAX_BATCH, &mut |slots| slots.len(), &mut fates)?;
+        sent += fates.count_left();
     }
     Ok(sent as f64 / start.elapsed().as_secs_f64() / 1e6)
 }

@@ -1,25 +1,32 @@
 //! Transmit back ends: where frames go.
 //!
-//! A back end lends slots for the time of one call and answers which of them the device took, so a frame can
-//! neither be taken without being sent nor be counted when it was only queued. To add one: a new file, and its line
+//! A back end lends slots for the time of one call and answers, then or later, what became of each frame; so a frame
+//! can neither be taken without being sent nor be counted when it was only queued. To add one: a new file, and its line
 //! in [`TABLE`].
 
+mod capture;
+mod device;
+mod fates;
+mod mapping;
 mod null;
 mod packet;
 mod pcap;
+mod pcapng;
+mod xdp;
+mod xsk;
 
+pub use fates::Fates;
 pub use null::Null;
 pub use packet::Packet;
-pub use pcap::Pcap;
+pub use xdp::Xdp;
 
 use crate::frame::HEAD;
 use crate::send::Pace;
 use csn::Nanos;
 use std::io::Write;
-use std::path::Path;
+use std::sync::atomic::AtomicBool;
 
-/// The most frames that are handed over in one call: what fits the bits of [`Accepted`], and more would only make
-/// bursts longer.
+/// The most frames that are handed over in one call: more is not faster, and would only make bursts longer.
 pub const MAX_BATCH: usize = 64;
 
 /// Room for one frame.
@@ -56,32 +63,8 @@ impl Slot {
     }
 }
 
-/// Which frames of a batch the device took.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Accepted(u64);
-
-impl Accepted {
-    /// All of the first `count`.
-    pub fn all(count: usize) -> Self {
-        Self(if count >= 64 { u64::MAX } else { (1 << count) - 1 })
-    }
-
-    /// Adds the frames from `from` on, `count` of them.
-    pub fn add(&mut self, from: usize, count: usize) {
-        self.0 |= Self::all(count).0 << from;
-    }
-
-    /// Whether the device took the `i`-th frame of the batch.
-    #[inline]
-    pub fn contains(&self, i: usize) -> bool {
-        self.0 >> i & 1 == 1
-    }
-
-    /// How many the device took.
-    pub fn count(&self) -> usize {
-        self.0.count_ones() as usize
-    }
-}
+/// Writes frames into slots, from the first on, and answers how many it wrote.
+pub type Fill<'a> = dyn FnMut(&mut [Slot]) -> usize + 'a;
 
 /// A device that takes frames.
 pub trait Transmitter: Send {
@@ -91,16 +74,22 @@ pub trait Transmitter: Send {
     /// Makes ready for frames of up to `longest` bytes.
     fn prepare(&mut self, longest: usize) -> Result<(), TxError>;
 
-    /// Lends `count` slots (1 to [`MAX_BATCH`]) to `fill`, which writes a frame into each, hands the frames to the
-    /// device in their order and answers which it took. The rest it refused; they are gone.
+    /// Lends `count` slots (1 to [`MAX_BATCH`]) to `fill`, hands the frames written to the device in their order, and
+    /// adds to `fates` what became of frames by now, these or earlier ones. What is counted has left: queued is not
+    /// counted.
     ///
     /// # Errors
     /// Where the device cannot take frames any more.
-    fn transmit(&mut self, count: usize, fill: &mut dyn FnMut(&mut [Slot])) -> Result<Accepted, TxError>;
+    fn transmit(&mut self, count: usize, fill: &mut Fill, fates: &mut Fates) -> Result<(), TxError>;
 
-    /// Sees to it that everything accepted is where it belongs.
-    fn finish(&mut self) -> Result<(), TxError> {
+    /// Waits for the frames under way, or for `stop`. What has no fate then did not leave.
+    fn finish(&mut self, _stop: &AtomicBool, _fates: &mut Fates) -> Result<(), TxError> {
         Ok(())
+    }
+
+    /// How it goes about it on this machine, for people: one line each.
+    fn notes(&self) -> Vec<String> {
+        Vec::new()
     }
 }
 
@@ -126,6 +115,28 @@ pub enum TxError {
         /// What the interface takes behind the link header.
         mtu: usize,
     },
+    /// The frames do not fit what the back end can hand over.
+    #[error(
+        "frames of {longest} bytes are too long for `{transmitter}`, which takes {most}; use `packet`, or smaller sizes"
+    )]
+    TooLongFor {
+        /// The back end.
+        transmitter: &'static str,
+        /// The longest frame of the load.
+        longest: usize,
+        /// What it takes.
+        most: usize,
+    },
+    /// The machine lacks what the back end needs.
+    #[error("no `{transmitter}` here: {reason}; {cure}")]
+    Missing {
+        /// The back end.
+        transmitter: &'static str,
+        /// What is missing.
+        reason: String,
+        /// What would mend it.
+        cure: String,
+    },
     /// A system call failed.
     #[error("{what}: {source}")]
     System {
@@ -136,10 +147,16 @@ pub enum TxError {
     },
     /// The capture cannot be written.
     #[error("the capture cannot be written: {0}")]
-    Capture(#[from] pcap_file::pcap::PcapWriteError),
+    Capture(Box<dyn std::error::Error + Send + Sync>),
     /// No back end has that name.
     #[error("no transmitter is called {0:?}")]
     Unknown(String),
+}
+
+impl TxError {
+    fn capture(error: impl std::error::Error + Send + Sync + 'static) -> Self {
+        TxError::Capture(Box::new(error))
+    }
 }
 
 /// What a back end is opened with.
@@ -174,7 +191,14 @@ pub static TABLE: &[Entry] = &[
         doc: "a capture file with nanosecond stamps from the schedule, written as fast as it goes",
         needs: Needs::File,
         pace: Pace::Virtual,
-        open: open_capture,
+        open: |path| capture::open(path, pcap::Pcap::new),
+    },
+    Entry {
+        name: "pcapng",
+        doc: "a capture file of the newer format, with nanosecond stamps from the schedule",
+        needs: Needs::File,
+        pace: Pace::Virtual,
+        open: |path| capture::open(path, pcapng::PcapNg::new),
     },
     Entry {
         name: "packet",
@@ -182,6 +206,13 @@ pub static TABLE: &[Entry] = &[
         needs: Needs::Interface,
         pace: Pace::Clock,
         open: |interface| Ok(Box::new(open_packet(interface)?)),
+    },
+    Entry {
+        name: "xdp",
+        doc: "an interface, by an AF_XDP socket: the fastest way for frames that are written one by one",
+        needs: Needs::Interface,
+        pace: Pace::Clock,
+        open: |interface| Ok(Box::new(open_xdp(interface, 0)?)),
     },
     Entry {
         name: "null",
@@ -202,18 +233,19 @@ pub fn open_packet(interface: &str) -> Result<Packet, TxError> {
     Packet::open(interface)
 }
 
-/// A capture that is written to `writer`, which need not be buffered.
-pub fn open_pcap<W: Write + Send>(writer: W) -> Result<Pcap<W>, TxError> {
-    Pcap::new(writer)
+/// An AF_XDP socket on a queue of an interface of this network namespace.
+pub fn open_xdp(interface: &str, queue: u32) -> Result<Xdp, TxError> {
+    Xdp::open(interface, queue)
 }
 
-fn open_capture(path: &str) -> Result<Box<dyn Transmitter>, TxError> {
-    if path == "-" {
-        return Ok(Box::new(open_pcap(std::io::stdout())?));
-    }
-    let file = std::fs::File::create(Path::new(path))
-        .map_err(|source| TxError::System { what: format!("{path} cannot be created"), source })?;
-    Ok(Box::new(open_pcap(file)?))
+/// A pcap capture that is written to `writer`, which need not be buffered.
+pub fn open_pcap<W: Write + Send>(writer: W) -> Result<impl Transmitter, TxError> {
+    Ok(capture::Capture::new(pcap::Pcap::new(writer)?))
+}
+
+/// A pcapng capture that is written to `writer`, which need not be buffered.
+pub fn open_pcapng<W: Write + Send>(writer: W) -> Result<impl Transmitter, TxError> {
+    Ok(capture::Capture::new(pcapng::PcapNg::new(writer)?))
 }
 
 #[cfg(test)]
@@ -240,29 +272,27 @@ mod tests {
             let mut tx = (entry.open)(path.to_str().unwrap()).unwrap();
             assert_eq!(tx.name(), entry.name);
             tx.prepare(100).unwrap();
-            let accepted = tx.transmit(7, &mut |slots| {
+            let mut fates = Fates::default();
+            let mut fill = |slots: &mut [Slot]| {
                 assert_eq!(slots.len(), 7);
                 slots.iter_mut().for_each(|s| s.buffer(100).fill(1));
-            });
-            assert_eq!(accepted.unwrap(), Accepted::all(7));
-            tx.finish().unwrap();
+                7
+            };
+            tx.transmit(7, &mut fill, &mut fates).unwrap();
+            tx.finish(&AtomicBool::new(false), &mut fates).unwrap();
+            assert_eq!(fates.runs(), [(true, 7)]);
             drop(tx);
             if entry.needs == Needs::File {
-                assert_eq!(std::fs::metadata(&path).unwrap().len(), 24 + 7 * 116);
+                // file headers, and what the format puts around each frame
+                let (start, each) = if entry.name == "pcap" { (24, 16) } else { (28 + 32, 32) };
+                assert_eq!(
+                    std::fs::metadata(&path).unwrap().len(),
+                    start + 7 * (100 + each),
+                    "{}",
+                    entry.name
+                );
             }
         }
-    }
-
-    #[test]
-    fn accepted_frames_are_counted_one_by_one() {
-        let mut some = Accepted::default();
-        some.add(0, 3);
-        some.add(5, 59);
-        assert_eq!(
-            (some.count(), some.contains(3), some.contains(4), some.contains(63)),
-            (62, false, false, true)
-        );
-        assert_eq!(Accepted::all(64).count(), 64);
     }
 
     #[test]

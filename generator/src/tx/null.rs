@@ -1,6 +1,6 @@
 //! Nowhere.
 
-use super::{Accepted, Slot, Transmitter, TxError};
+use super::{Fates, Fill, Slot, Transmitter, TxError};
 
 /// Takes every frame and forgets it: what is left is the generator's own cost.
 #[derive(Default)]
@@ -25,8 +25,8 @@ impl Transmitter for Null {
         Ok(())
     }
 
-    fn transmit(&mut self, count: usize, fill: &mut dyn FnMut(&mut [Slot])) -> Result<Accepted, TxError> {
-        fill(&mut self.slots[..count]);
-        Ok(Accepted::all(count))
+    fn transmit(&mut self, count: usize, fill: &mut Fill, fates: &mut Fates) -> Result<(), TxError> {
+        fates.left(fill(&mut self.slots[..count]));
+        Ok(())
     }
 }

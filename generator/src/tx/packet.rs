@@ -1,10 +1,10 @@
 //! AF_PACKET.
 
-use super::{Accepted, MAX_BATCH, Slot, Transmitter, TxError};
+use super::device::{Device, bind, set_option, system};
+use super::{Fates, Fill, MAX_BATCH, Slot, Transmitter, TxError};
 use nix::errno::Errno;
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, setsockopt, socket, sockopt};
 use nix::sys::time::TimeVal;
-use std::io;
 use std::mem;
 use std::os::fd::{AsRawFd, OwnedFd};
 
@@ -22,8 +22,7 @@ const PATIENCE_MICROSECONDS: i64 = 100_000;
 /// interface's statistics.
 pub struct Packet {
     socket: OwnedFd,
-    interface: String,
-    mtu: usize,
+    device: Device,
     slots: Vec<Slot>,
     vectors: Vec<libc::iovec>,
     messages: Vec<libc::mmsghdr>,
@@ -33,77 +32,25 @@ pub struct Packet {
 // value owns, and followed only there.
 unsafe impl Send for Packet {}
 
-fn system(what: &str) -> impl Fn(Errno) -> TxError + '_ {
-    move |errno| TxError::System { what: what.into(), source: errno.into() }
-}
-
 impl Packet {
     /// Opens the socket and binds it to the interface.
     pub(super) fn open(interface: &str) -> Result<Self, TxError> {
-        let index =
-            nix::net::if_::if_nametoindex(interface).map_err(|_| TxError::NoInterface(interface.into()))?;
+        let device = Device::find(interface)?;
         // without a protocol: this socket must not receive
         let socket = socket(AddressFamily::Packet, SockType::Raw, SockFlag::SOCK_CLOEXEC, None)
             .map_err(|e| if e == Errno::EPERM { TxError::Permission } else { system("packet socket")(e) })?;
-        bypass_queueing(&socket)?;
+        let on: libc::c_int = 1;
+        set_option(&socket, libc::SOL_PACKET, libc::PACKET_QDISC_BYPASS, &on)
+            .map_err(system("PACKET_QDISC_BYPASS"))?;
         let patience = TimeVal::new(0, PATIENCE_MICROSECONDS);
         setsockopt(&socket, sockopt::SendTimeout, &patience).map_err(system("SO_SNDTIMEO"))?;
-        bind(&socket, index)?;
-        let mtu = mtu(&socket, interface)?;
-        Ok(Self {
-            socket,
-            interface: interface.into(),
-            mtu,
-            slots: Vec::new(),
-            vectors: Vec::new(),
-            messages: Vec::new(),
-        })
+        // SAFETY: all-zero bytes are a valid sockaddr_ll.
+        let mut address: libc::sockaddr_ll = unsafe { mem::zeroed() };
+        address.sll_family = libc::AF_PACKET as u16;
+        address.sll_ifindex = device.index as i32;
+        bind(&socket, &address).map_err(system("bind a packet socket"))?;
+        Ok(Self { socket, device, slots: Vec::new(), vectors: Vec::new(), messages: Vec::new() })
     }
-}
-
-fn bypass_queueing(socket: &OwnedFd) -> Result<(), TxError> {
-    let on: libc::c_int = 1;
-    // SAFETY: the option's value is an int that lives for the call, and the length is its size.
-    let done = unsafe {
-        libc::setsockopt(
-            socket.as_raw_fd(),
-            libc::SOL_PACKET,
-            libc::PACKET_QDISC_BYPASS,
-            (&raw const on).cast(),
-            mem::size_of_val(&on) as libc::socklen_t,
-        )
-    };
-    Errno::result(done).map(drop).map_err(system("PACKET_QDISC_BYPASS"))
-}
-
-fn bind(socket: &OwnedFd, index: u32) -> Result<(), TxError> {
-    // SAFETY: all-zero bytes are a valid sockaddr_ll.
-    let mut address: libc::sockaddr_ll = unsafe { mem::zeroed() };
-    address.sll_family = libc::AF_PACKET as u16;
-    address.sll_ifindex = index as i32;
-    // SAFETY: the address lives for the call and the length is its size.
-    let done = unsafe {
-        libc::bind(
-            socket.as_raw_fd(),
-            (&raw const address).cast(),
-            mem::size_of_val(&address) as libc::socklen_t,
-        )
-    };
-    Errno::result(done).map(drop).map_err(system("bind a packet socket"))
-}
-
-fn mtu(socket: &OwnedFd, interface: &str) -> Result<usize, TxError> {
-    // SAFETY: all-zero bytes are a valid ifreq.
-    let mut request: libc::ifreq = unsafe { mem::zeroed() };
-    for (to, from) in request.ifr_name.iter_mut().zip(interface.bytes()) {
-        *to = from as libc::c_char;
-    }
-    // SAFETY: SIOCGIFMTU reads the name and writes `ifru_mtu` of the ifreq, which lives for the call.
-    let mtu = unsafe {
-        Errno::result(libc::ioctl(socket.as_raw_fd(), libc::SIOCGIFMTU as _, &raw mut request))
-            .map(|_| request.ifr_ifru.ifru_mtu)
-    };
-    mtu.map(|n| n as usize).map_err(system("SIOCGIFMTU"))
 }
 
 impl Transmitter for Packet {
@@ -112,10 +59,7 @@ impl Transmitter for Packet {
     }
 
     fn prepare(&mut self, longest: usize) -> Result<(), TxError> {
-        // link header and one tag come on top of the MTU
-        if longest > self.mtu + 18 {
-            return Err(TxError::TooLong { interface: self.interface.clone(), longest, mtu: self.mtu });
-        }
+        self.device.admit(longest)?;
         self.slots = Slot::many(longest);
         self.vectors = vec![libc::iovec { iov_base: std::ptr::null_mut(), iov_len: 0 }; MAX_BATCH];
         // SAFETY: all-zero bytes are a valid mmsghdr.
@@ -123,8 +67,8 @@ impl Transmitter for Packet {
         Ok(())
     }
 
-    fn transmit(&mut self, count: usize, fill: &mut dyn FnMut(&mut [Slot])) -> Result<Accepted, TxError> {
-        fill(&mut self.slots[..count]);
+    fn transmit(&mut self, count: usize, fill: &mut Fill, fates: &mut Fates) -> Result<(), TxError> {
+        let count = fill(&mut self.slots[..count]);
         for ((slot, vector), message) in
             self.slots[..count].iter().zip(&mut self.vectors).zip(&mut self.messages)
         {
@@ -133,7 +77,6 @@ impl Transmitter for Packet {
             message.msg_hdr.msg_iov = vector;
             message.msg_hdr.msg_iovlen = 1;
         }
-        let mut accepted = Accepted::default();
         let mut from = 0;
         while from < count {
             let rest = &mut self.messages[from..count];
@@ -144,17 +87,17 @@ impl Transmitter for Packet {
             };
             match Errno::result(done) {
                 Ok(n) => {
-                    accepted.add(from, n as usize);
+                    fates.left(n as usize);
                     from += n as usize;
                 }
                 Err(Errno::EINTR) => {}
-                Err(Errno::ENOBUFS | Errno::EAGAIN) => from += 1,
-                Err(errno) => {
-                    let what = format!("{} takes no more frames", self.interface);
-                    return Err(TxError::System { what, source: io::Error::from(errno) });
+                Err(Errno::ENOBUFS | Errno::EAGAIN) => {
+                    fates.refused(1);
+                    from += 1;
                 }
+                Err(errno) => return Err(self.device.gone(errno)),
             }
         }
-        Ok(accepted)
+        Ok(())
     }
 }

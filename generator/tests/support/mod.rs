@@ -68,3 +68,44 @@ pub fn received(interface: &str) -> u64 {
     let line = text.lines().find_map(|l| l.trim().strip_prefix(interface)?.strip_prefix(':'));
     line.and_then(|l| l.split_whitespace().nth(1)?.parse().ok()).unwrap_or(0)
 }
+
+/// Reads what an interface receives, from the moment that it is opened.
+pub struct Reader(std::os::fd::OwnedFd);
+
+impl Reader {
+    /// Opens it, with room for a few thousand frames.
+    pub fn open(interface: &str) -> Self {
+        use nix::sys::socket::{
+            AddressFamily, SockFlag, SockProtocol, SockType, setsockopt, socket, sockopt,
+        };
+        let flags = SockFlag::SOCK_NONBLOCK;
+        let socket = socket(AddressFamily::Packet, SockType::Raw, flags, SockProtocol::EthAll).unwrap();
+        // for root of a namespace of its own only what the system's limit allows
+        let _ = setsockopt(&socket, sockopt::RcvBuf, &(1 << 25));
+        let _ = setsockopt(&socket, sockopt::RcvBufForce, &(1 << 25));
+        let index = nix::net::if_::if_nametoindex(interface).unwrap();
+        // SAFETY: all-zero bytes are a valid sockaddr_ll, which lives for the call with the stated size.
+        let bound = unsafe {
+            let mut address: libc::sockaddr_ll = std::mem::zeroed();
+            address.sll_family = libc::AF_PACKET as u16;
+            address.sll_protocol = (libc::ETH_P_ALL as u16).to_be();
+            address.sll_ifindex = index as i32;
+            let length = size_of_val(&address) as u32;
+            libc::bind(std::os::fd::AsRawFd::as_raw_fd(&socket), (&raw const address).cast(), length)
+        };
+        assert_eq!(bound, 0);
+        Self(socket)
+    }
+
+    /// What has arrived by now.
+    pub fn frames(&self) -> Vec<Vec<u8>> {
+        use std::os::fd::AsRawFd;
+        let mut buffer = vec![0; 1 << 16];
+        let receive = || {
+            nix::sys::socket::recv(self.0.as_raw_fd(), &mut buffer, nix::sys::socket::MsgFlags::empty())
+                .ok()
+                .map(|n| buffer[..n].to_vec())
+        };
+        std::iter::from_fn(receive).collect()
+    }
+}

@@ -7,7 +7,8 @@ use super::{lines, load};
 use csn::RateSpec;
 use generator::job::Amount;
 use generator::plan::{Plan, PlanError};
-use generator::{Job, Report, send, tx};
+use generator::send::{self, Pacing};
+use generator::{Job, Report, tx};
 use std::io::Write;
 use std::path::PathBuf;
 
@@ -16,18 +17,25 @@ use std::path::PathBuf;
 #[command(after_help = "Examples:
   csnbench generate voice.csn -o voice.pcap --count 100000 --ledger counts.json
   csnbench generate voice.csn --interface veth0 --rate '50 kpps' --time '10 s'
+  csnbench generate voice.csn --interface veth0 --rate max --transmitter xdp
 
-The interface is one that you name: nothing is sent anywhere else.")]
+`csnbench list transmitters` says what each is. The interface is one that you name: nothing is sent anywhere else.")]
 pub struct Args {
     /// The scenario file
     #[arg(value_name = "FILE")]
     file: PathBuf,
-    /// A capture to write (pcap, nanoseconds); `-` is standard output
+    /// A capture to write, with nanosecond stamps: pcap, or pcapng where the name ends so; `-` is standard output
     #[arg(short, long, value_name = "CAPTURE", required_unless_present = "interface")]
     output: Option<String>,
     /// An interface to send on
     #[arg(long, value_name = "IF", conflicts_with = "output")]
     interface: Option<String>,
+    /// What puts packets on the interface or into the capture [default: packet, or the capture's format]
+    #[arg(long, value_name = "NAME")]
+    transmitter: Option<String>,
+    /// So many packets leave together, when the last of them is due; 1 to 64
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=64))]
+    batch: u8,
     /// How many packets
     #[arg(long, value_name = "N", conflicts_with = "time")]
     count: Option<u64>,
@@ -58,11 +66,7 @@ pub fn run(args: &Args) -> Result<Exit, Exit> {
     let job = job(args, scenario)?;
     let mut plan = Plan::new(&job).map_err(|e| show(&outcome.sources, &e))?;
     plan.notes().iter().for_each(|n| eprintln!("note: {n}"));
-    let (name, target) = match (&args.interface, &args.output) {
-        (Some(interface), _) => ("packet", interface.as_str()),
-        (None, Some(path)) => ("pcap", path.as_str()),
-        (None, None) => return Err(Exit::Usage),
-    };
+    let (name, target) = transmitter(args)?;
     let fail = |e: &dyn std::fmt::Display| {
         eprintln!("csnbench: {e}");
         Exit::Failed
@@ -70,16 +74,38 @@ pub fn run(args: &Args) -> Result<Exit, Exit> {
     let entry = tx::by_name(name).map_err(|e| fail(&e))?;
     let mut device = (entry.open)(target).map_err(|e| fail(&e))?;
     let stop = signals::stop_flag();
-    let report = send::send(&mut plan, device.as_mut(), entry.pace, &stop).map_err(|e| match e {
-        send::SendError::Endless => {
-            eprintln!("csnbench: {e}");
-            Exit::Usage
-        }
-        _ => fail(&e),
-    })?;
+    let pacing = Pacing { batch: args.batch.into() };
+    let report =
+        send::send_paced(&mut plan, device.as_mut(), entry.pace, pacing, &stop).map_err(|e| match e {
+            send::SendError::Endless => {
+                eprintln!("csnbench: {e}");
+                Exit::Usage
+            }
+            _ => fail(&e),
+        })?;
     summarise(&report);
     ledger(args, &scenario.rules, &report)?;
     Ok(Exit::Done)
+}
+
+/// The transmitter, and what it is opened with: a file or an interface.
+fn transmitter(args: &Args) -> Result<(&str, &str), Exit> {
+    let (default, target, needs) = match (&args.interface, &args.output) {
+        (Some(interface), _) => ("packet", interface, tx::Needs::Interface),
+        (None, Some(path)) if path.ends_with(".pcapng") => ("pcapng", path, tx::Needs::File),
+        (None, Some(path)) => ("pcap", path, tx::Needs::File),
+        (None, None) => return Err(Exit::Usage),
+    };
+    let name = args.transmitter.as_deref().unwrap_or(default);
+    let fits: Vec<_> = tx::TABLE.iter().filter(|e| e.needs == needs).map(|e| e.name).collect();
+    if !fits.contains(&name) {
+        eprintln!(
+            "csnbench: --transmitter {name} does not send to {target}; one of {} does",
+            fits.join(", ")
+        );
+        return Err(Exit::Usage);
+    }
+    Ok((name, target))
 }
 
 /// What the arguments and the scenario ask for together.
@@ -143,16 +169,33 @@ fn summarise(report: &Report) {
         report.achieved_pps(),
         report.refused
     );
-    if report.transmitter == "packet" {
-        let late = &report.lateness;
+    report.notes.iter().for_each(|note| eprintln!("{}: {note}", report.transmitter));
+    // a capture is written as fast as it goes, and at the highest rate nothing has a time
+    if report.batch == 0 || report.scheduled_pps.is_none() || report.lateness.max == 0 {
+        return;
+    }
+    let (late, gaps, breaks) = (&report.lateness, &report.gaps, &report.interruptions);
+    eprintln!(
+        "lateness: median {} ns, 99 % {} ns, largest {} ns; {:.3} % later than {} ns; {} stalls over 1 ms",
+        late.p50,
+        late.p99,
+        late.max,
+        late.share * 100.0,
+        late.bound,
+        late.stalls
+    );
+    eprintln!(
+        "gaps: off by {} ns in the median, 99 % within {} ns, at most {} ns",
+        gaps.p50, gaps.p99, gaps.max
+    );
+    if breaks.count > 0 {
         eprintln!(
-            "lateness: median {} ns, 99 % {} ns, largest {} ns; {:.3} % later than {} ns; {} stalls over 1 ms",
-            late.p50,
-            late.p99,
-            late.max,
-            late.share * 100.0,
-            late.bound,
-            late.stalls
+            "beside that the machine took the CPU away {} times, {:.3} ms in all and {:.3} ms at most, which shows in \
+             {} gaps",
+            breaks.count,
+            breaks.total as f64 / 1e6,
+            breaks.longest as f64 / 1e6,
+            gaps.disturbed
         );
     }
 }

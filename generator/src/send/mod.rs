@@ -1,12 +1,24 @@
 //! The send loop: the only one there is.
+//!
+//! ```text
+//! Schedule ─ due ─► loop ─ slots ─► Transmitter ─ fates ─► Tally ─► Report
+//!                    └ Clock: waits, and notices when the machine took the CPU away
+//! ```
 
-use crate::job::{Lateness, Ledger, Report};
+mod clock;
+mod tally;
+
+use crate::job::Report;
 use crate::plan::Plan;
-use crate::tx::{Accepted, MAX_BATCH, Slot, Transmitter, TxError};
+use crate::tx::{Fates, MAX_BATCH, Slot, Transmitter, TxError};
+use clock::Clock;
 use csn::Nanos;
-use hdrhistogram::Histogram;
+use serde::{Deserialize, Serialize};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use tally::{Packet, Tally};
+
+pub use clock::INTERRUPTED;
+pub use tally::LATE;
 
 /// Where the loop's time comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,105 +42,31 @@ pub enum SendError {
     Endless,
 }
 
-/// A packet that leaves this much after its time is late. Timers and wake-ups of the kernel lie below.
-pub const LATE: Nanos = Nanos(100_000);
-/// A loop that stands still for longer than this was stopped by the machine.
-const STALL: u64 = 1_000_000;
-/// Longer waits are slept through, but for the last of it.
-const SLEEP_ABOVE: u64 = 200_000;
-/// What is left of a wait for the busy part; a sleep may be this much too long.
-const SPIN: u64 = 150_000;
-/// The longest sleep, so that a stop is noticed.
-const NAP: u64 = 10_000_000;
-
-/// The time since the start, and whether the loop ran all the while.
-struct Clock {
-    start: Instant,
-    last: u64,
-    stalls: u64,
+/// How packets are put on their way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pacing {
+    /// So many packets leave together, when the last of them is due; 1 to [`MAX_BATCH`]. What is overdue leaves in full
+    /// batches all the same.
+    pub batch: usize,
 }
 
-impl Clock {
-    #[inline]
-    fn now(&mut self) -> u64 {
-        let now = self.start.elapsed().as_nanos() as u64;
-        self.stalls += u64::from(now - self.last > STALL);
-        self.last = now;
-        now
-    }
-
-    /// Waits for a moment, or for the stop.
-    fn wait(&mut self, until: u64, stop: &AtomicBool) {
-        loop {
-            let now = self.now();
-            if now >= until || stop.load(Ordering::Relaxed) {
-                return;
-            }
-            if until - now > SLEEP_ABOVE {
-                let nap = (until - now - SPIN).min(NAP);
-                std::thread::sleep(Duration::from_nanos(nap));
-                // a sleep that was meant is no stall
-                self.last = now + nap;
-                let woken = self.start.elapsed().as_nanos() as u64;
-                self.last = self.last.min(woken);
-            } else {
-                std::hint::spin_loop();
-            }
-        }
+impl Default for Pacing {
+    fn default() -> Self {
+        Self { batch: 1 }
     }
 }
 
-/// What is counted while sending.
-struct Tally {
-    ledger: Ledger,
-    refused: u64,
-    late: u64,
-    lateness: Histogram<u64>,
-}
-
-impl Tally {
-    fn new(rules: usize) -> Self {
-        let ledger = Ledger { rules: vec![Default::default(); rules], ..Ledger::default() };
-        // a minute at most, three digits: bounds that hold, so that recording never allocates
-        let lateness = Histogram::new_with_bounds(1, 60_000_000_000, 3).expect("these bounds are valid");
-        Self { ledger, refused: 0, late: 0, lateness }
-    }
-
-    #[inline]
-    fn count(&mut self, packets: &[(Option<u32>, u32)], accepted: Accepted) {
-        for (i, (rule, bytes)) in packets.iter().enumerate() {
-            if !accepted.contains(i) {
-                self.refused += 1;
-                continue;
-            }
-            let counts = match rule {
-                Some(rule) => &mut self.ledger.rules[*rule as usize],
-                None => &mut self.ledger.others,
-            };
-            counts.add(u64::from(*bytes));
-        }
-    }
-
-    #[inline]
-    fn record_lateness(&mut self, now: u64, due: &[u64]) {
-        for due in due {
-            let late = now.saturating_sub(*due);
-            self.late += u64::from(late > LATE.0);
-            self.lateness.saturating_record(late);
-        }
-    }
-
-    fn lateness(&self, stalls: u64) -> Lateness {
-        let recorded = self.lateness.len();
-        Lateness {
-            p50: self.lateness.value_at_quantile(0.5),
-            p99: self.lateness.value_at_quantile(0.99),
-            max: self.lateness.max(),
-            bound: LATE.0,
-            share: if recorded > 0 { self.late as f64 / recorded as f64 } else { 0.0 },
-            stalls,
-        }
-    }
+/// Sends a plan packet by packet: [`send_paced`] with a batch of one.
+///
+/// # Errors
+/// Those of [`send_paced`].
+pub fn send(
+    plan: &mut Plan,
+    tx: &mut dyn Transmitter,
+    pace: Pace,
+    stop: &AtomicBool,
+) -> Result<Report, SendError> {
+    send_paced(plan, tx, pace, Pacing::default(), stop)
 }
 
 /// Sends a plan, to its end or until `stop` is set, and answers what really left.
@@ -139,70 +77,70 @@ impl Tally {
 ///
 /// # Errors
 /// Where the device cannot go on; what was sent before is then not reported.
-pub fn send(
+pub fn send_paced(
     plan: &mut Plan,
     tx: &mut dyn Transmitter,
     pace: Pace,
+    pacing: Pacing,
     stop: &AtomicBool,
 ) -> Result<Report, SendError> {
     if pace == Pace::Virtual && !plan.schedule.is_bounded() {
         return Err(SendError::Endless);
     }
     tx.prepare(plan.longest())?;
-    let mut tally = Tally::new(plan.rules());
-    let mut due = [0u64; MAX_BATCH];
-    let mut packets = [(None, 0u32); MAX_BATCH];
     let timed = pace == Pace::Clock && plan.schedule.is_paced();
-    let (mut offered, mut first, mut last) = (0u64, None, 0);
-    let (mut first_due, mut last_due) = (None, 0);
-    let mut clock = Clock { start: Instant::now(), last: 0, stalls: 0 };
+    let least = if timed { pacing.batch.clamp(1, MAX_BATCH) } else { 1 };
+    let mut tally = Tally::new(plan.rules(), timed);
+    let mut fates = Fates::default();
+    let mut due = [0u64; MAX_BATCH];
+    let mut packets = [Packet::default(); MAX_BATCH];
+    let mut held = 0;
+    let mut clock = Clock::start();
     while !stop.load(Ordering::Relaxed) {
         let now = match pace {
             Pace::Clock => clock.now(),
             Pace::Virtual => u64::MAX - 1,
         };
-        let n = plan.schedule.take(now, &mut due);
-        if n == 0 {
+        held += plan.schedule.take(now, &mut due[held..]);
+        if held < least {
             match plan.schedule.peek(now) {
-                Some(next) => clock.wait(next, stop),
-                None => break,
+                Some(next) => {
+                    clock.wait(next, stop);
+                    continue;
+                }
+                None if held == 0 => break,
+                None => {}
             }
-            continue;
         }
-        let accepted = tx.transmit(n, &mut |slots: &mut [Slot]| {
+        let n = std::mem::take(&mut held);
+        let before = if timed { clock.now() } else { now };
+        let mut fill = |slots: &mut [Slot]| {
             for ((slot, packet), due) in slots.iter_mut().zip(&mut packets).zip(&due) {
                 slot.due = Nanos(*due);
                 let rule = plan.write(slot);
-                *packet = (rule, slot.frame().len() as u32);
+                *packet = Packet { rule, bytes: slot.frame().len() as u32, due: *due };
             }
-        })?;
-        offered += n as u64;
-        tally.count(&packets[..n], accepted);
-        if timed {
-            tally.record_lateness(now, &due[..n]);
-        }
-        first_due.get_or_insert(due[0]);
-        last_due = due[n - 1];
-        first.get_or_insert(if pace == Pace::Clock { now } else { due[0] });
-        last = if pace == Pace::Clock { clock.now() } else { due[n - 1] };
+            slots.len()
+        };
+        tx.transmit(n, &mut fill, &mut fates)?;
+        let at = if pace == Pace::Clock { clock.after_call(before, n) } else { due[n - 1] };
+        let first = if pace == Pace::Clock { before } else { due[0] };
+        tally.sent(&packets[..n], &mut fates, (first, at), clock.take_disturbed());
     }
-    tx.finish()?;
-    let missed = if timed { overdue(plan, clock.now(), &mut due) } else { 0 };
+    tx.finish(stop, &mut fates)?;
+    let end = clock.now();
+    tally.rest(&mut fates);
+    let missed = if timed { held as u64 + overdue(plan, end, &mut due) } else { 0 };
+    let told = tally.report(missed, clock.stalls());
     Ok(Report {
         transmitter: tx.name().into(),
+        notes: tx.notes(),
         intended_pps: plan.pps(),
-        scheduled_pps: plan.pps().and_then(|_| rate_of(offered, last_due - first_due.unwrap_or(last_due))),
-        planned: offered + missed,
-        refused: tally.refused,
-        elapsed: Nanos(last - first.unwrap_or(last)),
-        lateness: tally.lateness(clock.stalls),
-        ledger: tally.ledger,
+        scheduled_pps: told.scheduled_pps.filter(|_| plan.pps().is_some()),
+        batch: least as u32,
+        interruptions: clock.interruptions(),
+        ..told
     })
-}
-
-/// Packets/s where so many packets span so many nanoseconds: one gap less than packets.
-fn rate_of(packets: u64, nanos: u64) -> Option<f64> {
-    (packets > 1 && nanos > 0).then(|| (packets - 1) as f64 * 1e9 / nanos as f64)
 }
 
 /// Packets that were due when the loop was stopped, and were not sent.
@@ -214,14 +152,17 @@ fn overdue(plan: &mut Plan, now: u64, due: &mut [u64]) -> u64 {
 mod tests {
     use super::*;
     use crate::job::{Amount, Job};
+    use crate::tx::Fill;
     use csn::mix::{Component, Miss, ShareOf, Target, Traffic};
     use csn::{Class, ClassId, Field, Range, Rate, RateSpec, Rule, RuleSet, Span, TrafficMix};
+    use std::time::Instant;
 
     /// Takes all but every third frame, notes how late each came, and may raise the stop.
     struct Picky<'a> {
         slots: Vec<Slot>,
         seen: u64,
         early: u64,
+        batches: Vec<usize>,
         start: Instant,
         stop_after: u64,
         stop: &'a AtomicBool,
@@ -238,18 +179,20 @@ mod tests {
             Ok(())
         }
 
-        fn transmit(&mut self, count: usize, fill: &mut dyn FnMut(&mut [Slot])) -> Result<Accepted, TxError> {
-            fill(&mut self.slots[..count]);
-            let mut accepted = Accepted::default();
-            for (i, slot) in self.slots[..count].iter().enumerate() {
+        fn transmit(&mut self, count: usize, fill: &mut Fill, fates: &mut Fates) -> Result<(), TxError> {
+            let count = fill(&mut self.slots[..count]);
+            for slot in &self.slots[..count] {
                 self.early += u64::from(u128::from(slot.due.0) > self.start.elapsed().as_nanos());
-                if !self.seen.is_multiple_of(3) {
-                    accepted.add(i, 1);
+                if self.seen.is_multiple_of(3) {
+                    fates.refused(1);
+                } else {
+                    fates.left(1);
                 }
                 self.seen += 1;
             }
+            self.batches.push(count);
             self.stop.fetch_or(self.seen >= self.stop_after, Ordering::Relaxed);
-            Ok(accepted)
+            Ok(())
         }
     }
 
@@ -269,13 +212,18 @@ mod tests {
         Job { rules, mix: TrafficMix { components }, rate, amount, seed: 1, macs: [[2; 6]; 2] }
     }
 
-    fn run(rate: RateSpec, amount: Amount, stop_after: u64) -> (Report, u64) {
+    fn run_in(batch: usize, rate: RateSpec, amount: Amount, stop_after: u64) -> (Report, u64, Vec<usize>) {
         let stop = AtomicBool::new(false);
-        let mut tx =
-            Picky { slots: vec![], seen: 0, early: 0, start: Instant::now(), stop_after, stop: &stop };
+        let (slots, batches, start) = (vec![], vec![], Instant::now());
+        let mut tx = Picky { slots, seen: 0, early: 0, batches, start, stop_after, stop: &stop };
         let mut plan = Plan::new(&job(rate, amount)).unwrap();
-        let report = send(&mut plan, &mut tx, Pace::Clock, &stop).unwrap();
-        (report, tx.early)
+        let report = send_paced(&mut plan, &mut tx, Pace::Clock, Pacing { batch }, &stop).unwrap();
+        (report, tx.early, tx.batches)
+    }
+
+    fn run(rate: RateSpec, amount: Amount, stop_after: u64) -> (Report, u64) {
+        let (report, early, _) = run_in(1, rate, amount, stop_after);
+        (report, early)
     }
 
     const PACED: RateSpec = RateSpec::Fixed(Rate::Pps(10_000.0));
@@ -317,5 +265,13 @@ mod tests {
         let mut plan = Plan::new(&job(RateSpec::Max, Amount::Time(Nanos(1)))).unwrap();
         let result = send(&mut plan, &mut crate::tx::Null::new(), Pace::Virtual, &AtomicBool::new(false));
         assert!(matches!(result, Err(SendError::Endless)));
+    }
+
+    #[test]
+    fn a_batch_leaves_together_and_the_last_one_is_what_is_left() {
+        let (report, early, batches) = run_in(8, PACED, Amount::Packets(100), u64::MAX);
+        assert_eq!((report.planned, report.batch, early), (100, 8, 0));
+        assert!(batches[..batches.len() - 1].iter().all(|n| *n >= 8), "{batches:?}");
+        assert_eq!(batches.iter().sum::<usize>(), 100);
     }
 }
