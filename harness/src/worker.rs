@@ -31,7 +31,7 @@ pub enum Progress {
     /// The packets are made.
     Ready,
     /// The packets are sent.
-    Report(Report),
+    Report(Box<Report>),
     /// They can't be.
     Error {
         /// Why.
@@ -80,7 +80,7 @@ fn generate() -> io::Result<()> {
     // who wants it to stop ends the process
     let never = AtomicBool::new(false);
     say(&match generator::send(&mut plan, &mut device, Pace::Clock, &never) {
-        Ok(report) => Progress::Report(report),
+        Ok(report) => Progress::Report(Box::new(report)),
         Err(e) => Progress::Error { message: e.to_string() },
     })
 }

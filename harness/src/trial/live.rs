@@ -84,7 +84,7 @@ impl LiveBench {
         // on a busy machine the report may be there before anybody looked
         watch().map_err(|e| stopped_or(e, "was stopped"))?;
         match answer {
-            Progress::Report(report) => Ok(report),
+            Progress::Report(report) => Ok(*report),
             Progress::Error { message } => Err(TrialError::Generator(message)),
             Progress::Ready => Err(TrialError::Generator("it made its packets twice".into())),
         }
