@@ -58,6 +58,8 @@ pub struct Run {
     pub tags: Vec<String>,
     /// Hash of the rules.
     pub rules_hash: String,
+    /// Hash of the traffic, rates and times of all points; empty in records of before it was told.
+    pub traffic_hash: String,
     /// Number of rules in the file.
     pub rules: u32,
     /// The seed of everything random.

@@ -17,8 +17,12 @@ pub enum Exit {
     Nothing = 77,
     /// An `expect` does not hold.
     Expectation = 99,
+    /// A comparison found a regression.
+    Regression = 100,
     /// The measurement is invalid.
     Invalid = 101,
+    /// There is nothing to compare with.
+    NoBaseline = 102,
 }
 
 impl From<Exit> for ExitCode {

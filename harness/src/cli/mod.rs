@@ -4,6 +4,7 @@ mod add;
 mod advise;
 mod check;
 mod codes;
+mod compare;
 mod compile;
 mod completions;
 mod doctor;
@@ -35,7 +36,7 @@ use std::process::ExitCode;
 #[command(after_help = "First run:\n  csnbench run scenarios/paper/number-of-rules.csn\n\n\
 The notation:\n  csnbench help csn\n\n\
 Exit codes: 0 done, 1 failed, 64 wrong use, 65 input in error, 77 nothing could be run,\n\
-99 an expectation does not hold, 101 the measurement is invalid")]
+99 an expectation does not hold, 100 a regression, 101 the measurement is invalid,\n102 no usable baseline")]
 struct Cli {
     #[command(subcommand)]
     verb: Verb,
@@ -65,6 +66,8 @@ enum Verb {
     Run(run::Args),
     /// Render stored records again
     Report(report::Args),
+    /// Compare two runs: what became slower or faster, and whether that may stop a change
+    Compare(compare::Args),
     /// Say what this machine can do, what is missing, and what would install it
     Doctor(doctor::Args),
     /// List meters, back ends, imports, distributions, transmitters, report formats or codes of diagnostics
@@ -110,6 +113,7 @@ pub fn main() -> ExitCode {
         Verb::Meter(args) => meter::run(args),
         Verb::Run(args) => run::run(args),
         Verb::Report(args) => report::run(args),
+        Verb::Compare(args) => compare::run(args),
         Verb::Doctor(args) => doctor::run(args),
         Verb::List(args) => list::run(args),
         Verb::Completions(args) => completions::run(args),

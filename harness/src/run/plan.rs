@@ -96,6 +96,7 @@ impl Plan {
             reproduces: e.reproduces.clone(),
             tags: e.tags.clone(),
             rules_hash: rules_hash(&scenario.rules),
+            traffic_hash: self.traffic_hash(),
             rules: scenario.rules.rules.len() as u32,
             seed: self.seed,
             repeat: self.repeat,
@@ -115,6 +116,21 @@ impl Plan {
                 })
                 .collect(),
         }
+    }
+
+    /// Hash of what is sent at every point: what is said of the traffic, the rate and the time. Places in the source do
+    /// not count, and neither do the meters.
+    fn traffic_hash(&self) -> String {
+        let mut texts: Vec<String> = Vec::new();
+        for point in &self.points {
+            let mut mix = point.setting.mix.clone();
+            mix.components.iter_mut().for_each(|c| c.span = csn::Span::default());
+            let text = format!("{mix:?} {:?} {:?}", point.setting.rate, self.time);
+            if !texts.contains(&text) {
+                texts.push(text);
+            }
+        }
+        hash(texts.into_iter())
     }
 
     /// The axes with the values that points have, in file order, the meters first where there are several.
@@ -209,16 +225,19 @@ fn stem(path: &Path) -> String {
 }
 
 /// Hash of what the rules mean: classes with their labels, rules in order; places in the source do not count.
-/// FNV-1a with 64 bits, in hexadecimal: it tells rule sets apart, it is no safeguard against forgery.
 pub fn rules_hash(rules: &RuleSet) -> String {
+    let classes = rules.classes.iter().map(|c| format!("{} {}", c.number, c.label()));
+    hash(classes.chain(rules.rules.iter().map(|r| format!("{} {r}", r.class.0))))
+}
+
+/// FNV-1a with 64 bits over texts, in hexadecimal: it tells things apart, it is no safeguard against forgery.
+fn hash(texts: impl Iterator<Item = String>) -> String {
     let mut hash = 0xcbf2_9ce4_8422_2325_u64;
-    let mut feed = |text: &str| {
+    for text in texts {
         for byte in text.bytes().chain([0]) {
             hash = (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
         }
-    };
-    rules.classes.iter().for_each(|c| feed(&format!("{} {}", c.number, c.label())));
-    rules.rules.iter().for_each(|r| feed(&format!("{} {r}", r.class.0)));
+    }
     format!("{hash:016x}")
 }
 

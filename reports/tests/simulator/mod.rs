@@ -109,6 +109,7 @@ fn run(test: Test, repeat: u32, seed: u64, steps: &[u32], planned: u32) -> Run {
         reproduces: figure.map(Into::into),
         tags: vec!["paper".into()],
         rules_hash: "5f0c2a9e71d3b846".into(),
+        traffic_hash: "5d41402abc4b2a76".into(),
         rules: 100,
         seed,
         repeat,
