@@ -5,6 +5,7 @@
 
 use csn::sample::{Frames, Random, is_edge, rule_set};
 use csn::{Counts, Field, MeterSpec, Nanos, RuleSet, Span};
+use meters::Readout;
 use meters::builtin::Off;
 use meters::builtin::rtfm::{Classes, Engine, FlowTable, Matching, emit};
 use meters::builtin::{BUILTINS, Builtin, RECEIVE, Rules, Session, Source, find, timing};
@@ -128,6 +129,29 @@ fn session(path: &Path, rules: Rules, options: &[(&str, &str)]) -> Session {
     }
 }
 
+/// Options without which a meter could not count: flows that tell what rules test.
+fn needed(meter: &dyn Builtin, rules: &RuleSet) -> Vec<(&'static str, String)> {
+    // rules for both directions test those of the other side as well
+    let fields: Vec<_> =
+        rules.fields().into_iter().flat_map(|f| [f, f.reversed()]).map(Field::name).collect();
+    let takes = meter.options().iter().any(|o| o.name == "attributes");
+    if takes { vec![("attributes", fields.join(", "))] } else { vec![] }
+}
+
+/// Runs a meter on a capture, with these options and those that it needs.
+fn metered(
+    meter: &dyn Builtin,
+    path: &Path,
+    (rules, loaded): (&RuleSet, usize),
+    options: &[(&str, &str)],
+) -> Readout {
+    let needed = needed(meter, rules);
+    let mut all: Vec<(&str, &str)> = needed.iter().map(|(n, v)| (*n, v.as_str())).collect();
+    all.extend(options);
+    let rules = Rules::Csn { ruleset: rules.clone(), loaded };
+    meter.run(session(path, rules, &all)).unwrap_or_else(|e| panic!("{}: {e}", meter.name()))
+}
+
 /// What a meter must count: classes, or all packets as one where it tells none apart.
 fn told(meter: &dyn Builtin, expected: &[Counts]) -> Vec<Counts> {
     if meter.tells_classes() {
@@ -148,11 +172,8 @@ fn every_meter_counts_a_capture_file_as_the_oracle_does() {
         for loaded in [rules.rules.len(), rules.rules.len() / 2, 0] {
             let oracle = expected(&rules.first(loaded), &frames);
             for meter in BUILTINS {
-                let rules = Rules::Csn { ruleset: rules.clone(), loaded };
                 let name = meter.name();
-                let readout = meter
-                    .run(session(&path, rules, &[]))
-                    .unwrap_or_else(|e| panic!("{name}, seed {seed}: {e}"));
+                let readout = metered(*meter, &path, (&rules, loaded), &[]);
                 assert_eq!(readout.received, FRAMES as u64, "{name}, seed {seed}");
                 assert_eq!(readout.classes, told(*meter, &oracle), "{name}, seed {seed}, {loaded} rules");
             }
@@ -172,10 +193,7 @@ fn every_meter_counts_as_well_with_filters_and_while_its_elements_are_timed() {
             write_pcapng(&path, &frames)
         }
         let loaded = rules.rules.len() / 2;
-        let run = |options: &[(&str, &str)]| {
-            let rules = Rules::Csn { ruleset: rules.clone(), loaded };
-            meter.run(session(&path, rules, options)).unwrap_or_else(|e| panic!("{}: {e}", meter.name()))
-        };
+        let run = |options: &[(&str, &str)]| metered(*meter, &path, (&rules, loaded), options);
         let oracle = expected(&rules.first(loaded), &frames);
         let timed = run(&[("timing", "on")]);
         assert_eq!(timed.classes, told(*meter, &oracle));

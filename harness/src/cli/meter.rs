@@ -14,13 +14,14 @@ use std::path::PathBuf;
   csnbench meter rtfm --rules voice.csn --capture trace.pcap
   csnbench meter rtfm --rules voice.csn --interface eth0 --time '10 s' --json
   csnbench meter rtfm --ruleset netramet.rules --capture trace.pcap --flow-data -
-  csnbench meter rtfm --rules voice.csn --capture trace.pcap -O timing=on")]
+  csnbench meter auto --capture trace.pcap -O 'attributes={srcip, dstip}' --flow-data -
+  csnbench meter tree --rules voice.csn --capture trace.pcap -O timing=on")]
 pub struct Args {
     /// The meter; see `csnbench list meters`
     #[arg(value_name = "NAME")]
     name: String,
-    /// A scenario whose rules are loaded
-    #[arg(long, value_name = "FILE.csn", required_unless_present = "ruleset", conflicts_with = "ruleset")]
+    /// A scenario whose rules are loaded; `auto` and `count` need none
+    #[arg(long, value_name = "FILE.csn", conflicts_with = "ruleset")]
     rules: Option<PathBuf>,
     /// Only the first N rules of the scenario
     #[arg(long, value_name = "N", requires = "rules")]
@@ -40,7 +41,8 @@ pub struct Args {
     /// A filter program in front of the meter, as `csnbench compile --to bpf` writes it
     #[arg(long, value_name = "FILE")]
     filter: Option<PathBuf>,
-    /// Where to write flow data in the form of the rule set's FORMAT; `-` is standard output
+    /// Where to write flow data, in the form of the rule set's FORMAT or as comma-separated values; `-` is standard
+    /// output
     #[arg(long, value_name = "FILE")]
     flow_data: Option<PathBuf>,
     /// How long to meter, as in a scenario: '10 s' [default: until Ctrl-C or the end of the capture]

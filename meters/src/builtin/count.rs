@@ -9,7 +9,7 @@
 
 use super::options::{COMMON, Common};
 use super::pipeline::{self, Account, End, RECEIVE, Work};
-use super::{Builtin, Probe, Rules, Session};
+use super::{Builtin, Probe, Session};
 use crate::capture::Frame;
 use crate::meter::{MeterError, OptionDoc, Readout};
 use csn::{Counts, MeterSpec, RuleSet};
@@ -40,10 +40,7 @@ impl Builtin for Count {
 
     fn run(&self, session: Session) -> Result<Readout, MeterError> {
         let common = Common::parse(&session.options, &COMMON)?;
-        let classes = match &session.rules {
-            Rules::Csn { ruleset, .. } => ruleset.classes.len(),
-            Rules::Texts(_) => 1,
-        };
+        let classes = session.rules.or_none(&session.options)?.0.classes.len();
         pipeline::run(&session, &common, |_| Ok(Counter { sum: Counts::default(), classes }))
     }
 }

@@ -4,6 +4,7 @@
 //! be put under test as well. [`pipeline`] has what meters that take packets themselves share: the capture loop,
 //! draining, timing of their elements, and the talk with the program that leads.
 
+pub mod auto;
 pub mod count;
 pub mod options;
 pub mod pipeline;
@@ -61,7 +62,7 @@ pub trait Builtin: Sync {
 }
 
 /// Every built-in meter: one line each.
-pub const BUILTINS: &[&dyn Builtin] = &[&rtfm::Rtfm, &tree::Tree, &count::Count];
+pub const BUILTINS: &[&dyn Builtin] = &[&rtfm::Rtfm, &auto::Auto, &tree::Tree, &count::Count];
 
 /// The built-in meter of that name.
 pub fn find(name: &str) -> Option<&'static dyn Builtin> {
@@ -130,6 +131,17 @@ pub enum Rules {
 }
 
 impl Rules {
+    /// As [`Rules::of_notation`], for a meter that needs none: where there are none, everything is `others`.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn or_none(&self, spec: &MeterSpec) -> Result<(RuleSet, usize), MeterError> {
+        match self {
+            Rules::Texts(texts) if texts.is_empty() => Ok((RuleSet::default(), 0)),
+            _ => self.of_notation(spec).map(|(rules, loaded)| (rules.clone(), loaded)),
+        }
+    }
+
     /// The rules, and how many of them are loaded, for a meter that knows no other language.
     ///
     /// # Errors

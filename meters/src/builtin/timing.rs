@@ -18,6 +18,9 @@ pub trait Probe {
     /// The element has run since the call before.
     fn lap(&mut self, element: usize);
 
+    /// The element has run for so many packets together since the call before; it belongs to each of them in equal parts.
+    fn shared(&mut self, element: usize, packets: u64);
+
     /// The laps since the call before were those of one packet.
     fn packet(&mut self);
 
@@ -39,6 +42,9 @@ pub struct Off;
 impl Probe for Off {
     #[inline(always)]
     fn lap(&mut self, _: usize) {}
+
+    #[inline(always)]
+    fn shared(&mut self, _: usize, _: u64) {}
 
     #[inline(always)]
     fn packet(&mut self) {}
@@ -147,6 +153,15 @@ impl Probe for On {
         self.mark = now;
     }
 
+    fn shared(&mut self, element: usize, packets: u64) {
+        if self.whole_turn || packets == 0 {
+            return;
+        }
+        let ticks = self.clock.raw().wrapping_sub(self.mark).saturating_sub(self.cost);
+        self.times[element].record(&self.clock, ticks, packets);
+        self.mark = self.clock.raw();
+    }
+
     fn packet(&mut self) {
         if self.whole_turn {
             return;
@@ -227,7 +242,7 @@ mod tests {
 
     #[test]
     fn several_packets_at_a_time_are_that_many_times() {
-        let mut p = On::new(&["receive"]);
+        let mut p = On::new(&["receive", "fetch"]);
         p.resume();
         for _ in 0..8 {
             work();
@@ -235,10 +250,11 @@ mod tests {
                 p.lap(0);
                 p.packet();
             });
+            p.shared(1, 50);
             p.done(50);
         }
         let times = p.times();
-        assert_eq!((times[0].count, times[1].count), (200, 200));
+        assert!(times.iter().all(|t| t.count == 200), "{times:?}");
         p.done(0);
         assert_eq!(p.times(), times);
     }
