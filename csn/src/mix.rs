@@ -4,7 +4,7 @@ use crate::diagnostic::Span;
 use crate::field::Field;
 use crate::models::{Model, Quantity};
 use crate::ruleset::ClassId;
-use crate::units::Layer;
+use crate::units::{Layer, Nanos};
 use crate::value::ValueSet;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -79,10 +79,20 @@ pub struct Traffic {
     /// When flows begin.
     #[serde(default)]
     pub births: Births,
+    /// How many flows begin per second. With `flows` it says how long a flow lasts, with `lifetime` how many flows
+    /// there are.
+    #[serde(default)]
+    pub birth_rate: Option<f64>,
+    /// How the packets are spread over the flows.
+    #[serde(default)]
+    pub popularity: Popularity,
     /// Sizes.
     pub size: Size,
     /// Times between packets.
     pub arrival: Arrival,
+    /// How the rate changes over time; none means not at all.
+    #[serde(default)]
+    pub level: Option<Phases>,
     /// In which order the flows take their turns.
     pub order: Order,
     /// What the header fields that the rules leave open are drawn from, once per flow.
@@ -115,6 +125,17 @@ pub enum Size {
     },
     /// Seven frames of 64, four of 594 and one of 1,518 bytes (Ethernet), shuffled once and repeated.
     Imix,
+    /// A mix by its name in [`crate::models::IMIXES`], shuffled once and repeated.
+    Mix(String),
+    /// Frames (Ethernet) whose sizes are the letters of an IMIX genome (RFC 6985), in this order, repeated.
+    Genome(String),
+    /// Sizes with their weights, which need not come to 1.
+    Values {
+        /// Bytes at the layer, and weights.
+        values: Vec<(u32, f64)>,
+        /// What the bytes count.
+        layer: Layer,
+    },
     /// A distribution with its parameters.
     Distribution(Model),
     /// Sizes of the packets of a capture.
@@ -133,6 +154,15 @@ impl fmt::Display for Size {
             Size::Fixed { bytes, layer } => write!(f, "{bytes} B({})", layer.name()),
             Size::Range { lo, hi, layer } => write!(f, "{lo}..{hi} B({})", layer.name()),
             Size::Imix => f.write_str("imix"),
+            Size::Mix(name) => write!(f, "imix({name})"),
+            Size::Genome(letters) => write!(f, "imix({letters:?})"),
+            Size::Values { values, layer } => {
+                f.write_str("empirical(")?;
+                for (i, (bytes, weight)) in values.iter().enumerate() {
+                    write!(f, "{}{bytes} B({}), {weight}", if i > 0 { ", " } else { "" }, layer.name())?;
+                }
+                f.write_str(")")
+            }
             Size::Distribution(model) => model.fmt(f),
             Size::Capture(path) => write!(f, "capture({path:?})"),
         }
@@ -150,6 +180,57 @@ pub enum Arrival {
     Poisson,
     /// Another model with its parameters.
     Model(Model),
+    /// Recorded gaps in their order, again and again; stretched so that their mean fits the rate.
+    Gaps(Vec<Nanos>),
+}
+
+/// How the rate of a component changes over time: levels of its full rate, one phase after the other and then from the
+/// first again.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Phases {
+    /// The lowest and highest level of each phase, 1 being the full rate; a level is drawn between them.
+    pub levels: Vec<(f64, f64)>,
+    /// How long a phase lasts.
+    pub every: Nanos,
+    /// How often a level is drawn anew within its phase; none means once.
+    #[serde(default)]
+    pub redraw: Option<Nanos>,
+    /// How long the level takes at the start of a phase to get where it goes, from the one before and from nothing at
+    /// first; none means no time.
+    #[serde(default)]
+    pub ramp: Option<Nanos>,
+}
+
+impl fmt::Display for Phases {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let percent = |x: f64| (x * 1e6).round() / 1e4;
+        f.write_str("phases(")?;
+        for (lo, hi) in &self.levels {
+            if lo == hi {
+                write!(f, "{}%, ", percent(*lo))?;
+            } else {
+                write!(f, "{}%..{}%, ", percent(*lo), percent(*hi))?;
+            }
+        }
+        write!(f, "every = {}", self.every)?;
+        for (name, time) in [("redraw", self.redraw), ("ramp", self.ramp)] {
+            if let Some(time) = time {
+                write!(f, ", {name} = {time}")?;
+            }
+        }
+        f.write_str(")")
+    }
+}
+
+/// How the packets of a component are spread over its flows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Popularity {
+    /// All flows send alike.
+    #[default]
+    Uniform,
+    /// The k-th flow sends in proportion to k to the power of minus this exponent.
+    Zipf(f64),
 }
 
 /// How long a flow lasts.
@@ -192,6 +273,8 @@ pub enum Order {
     Round,
     /// A flow drawn anew for each packet.
     Random,
+    /// Trains of packets of one flow, geometrically distributed with this mean; each of a flow drawn anew.
+    Runs(u32),
 }
 
 /// What the bytes behind the headers are.
@@ -235,10 +318,16 @@ impl TrafficMix {
         out
     }
 
-    /// The same mix with `flows` flows in every component.
+    /// The same mix with `flows` flows in every component. Where births and lifetime would say otherwise, the births
+    /// per second follow from the other two.
     pub fn with_flows(&self, flows: u32) -> Self {
         let mut out = self.clone();
-        out.components.iter_mut().for_each(|c| c.traffic.flows = Some(flows));
+        for traffic in out.components.iter_mut().map(|c| &mut c.traffic) {
+            traffic.flows = Some(flows);
+            if traffic.lifetime.is_some() {
+                traffic.birth_rate = None;
+            }
+        }
         out
     }
 

@@ -64,6 +64,10 @@ pub enum Draws {
     Quantities,
     /// Times between packets.
     Gaps,
+    /// Which flow, by its rank.
+    Ranks,
+    /// Whose turn it is.
+    Turns,
 }
 
 /// What a parameter takes.
@@ -77,6 +81,8 @@ pub enum Takes {
     Time,
     /// A number without unit above the first bound, up to the second.
     Number(f64, f64),
+    /// A whole number from 1 up to the bound.
+    Count(u32),
 }
 
 /// A parameter of a model.
@@ -162,7 +168,10 @@ pub static MODELS: &[Entry] = &[
         name: "burst",
         draws: Draws::Gaps,
         doc: "bursts of packets back to back, evenly spaced",
-        parameters: &[defaulted("length", Takes::Packets, Quantity::Packets(10), "packets of a burst")],
+        parameters: &[
+            defaulted("length", Takes::Packets, Quantity::Packets(10), "packets of a burst"),
+            optional("gap", Takes::Time, "the time between packets of a burst; none where it is left out"),
+        ],
     },
     Entry {
         name: "onoff",
@@ -182,9 +191,107 @@ pub static MODELS: &[Entry] = &[
                 Quantity::Number(1.5),
                 "the shape of both: the nearer to 1, the heavier the tail",
             ),
+            defaulted(
+                "sources",
+                Takes::Count(100_000),
+                Quantity::Number(50.0),
+                "how many such sources send together",
+            ),
         ],
     },
+    Entry {
+        name: "mmpp",
+        draws: Draws::Gaps,
+        doc: "Poisson with two rates that take turns at random",
+        parameters: &[
+            defaulted(
+                "ratio",
+                Takes::Number(0.0, 1e6),
+                Quantity::Number(10.0),
+                "the high rate divided by the low one",
+            ),
+            defaulted(
+                "high",
+                Takes::Time,
+                Quantity::Time(Nanos::from_millis(100)),
+                "the mean time at the high rate",
+            ),
+            defaulted(
+                "low",
+                Takes::Time,
+                Quantity::Time(Nanos::from_millis(900)),
+                "the mean time at the low rate",
+            ),
+        ],
+    },
+    Entry {
+        name: "zipf",
+        draws: Draws::Ranks,
+        doc: "few flows send most of the packets",
+        parameters: &[defaulted(
+            "s",
+            Takes::Number(0.0, 10.0),
+            Quantity::Number(1.0),
+            "the exponent: the larger, the fewer flows matter",
+        )],
+    },
+    Entry {
+        name: "runs",
+        draws: Draws::Turns,
+        doc: "trains of packets of one flow",
+        parameters: &[defaulted(
+            "length",
+            Takes::Packets,
+            Quantity::Packets(8),
+            "the mean length of a train; lengths are geometric",
+        )],
+    },
 ];
+
+/// A mix of frame sizes that goes by a name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Imix {
+    /// The name.
+    pub name: &'static str,
+    /// One line of documentation.
+    pub doc: &'static str,
+    /// Ethernet frames in bytes, and how many of each make a deck.
+    pub deck: &'static [(u32, u32)],
+}
+
+/// Every mix with a name; no standard defines *the* Internet mix.
+pub static IMIXES: &[Imix] = &[
+    Imix { name: "simple", doc: "7 of 64, 4 of 594, 1 of 1518", deck: &[(64, 7), (594, 4), (1518, 1)] },
+    Imix { name: "simple570", doc: "the same with 570 in the middle", deck: &[(64, 7), (570, 4), (1518, 1)] },
+    Imix {
+        name: "tcp",
+        doc: "58.67% of 90, 2% of 92, 23.66% of 594, 15.67% of 1518",
+        deck: &[(90, 5867), (92, 200), (594, 2366), (1518, 1567)],
+    },
+    Imix {
+        name: "ipsec",
+        doc: "the same with 1418 at the top",
+        deck: &[(90, 5867), (92, 200), (594, 2366), (1418, 1567)],
+    },
+];
+
+/// The frame that a letter of an IMIX genome stands for, in bytes (Ethernet); RFC 6985, section 4. `z` is the largest
+/// frame that usual Ethernet carries.
+pub const fn genome_size(letter: char) -> Option<u32> {
+    Some(match letter {
+        'a' => 64,
+        'b' => 128,
+        'c' => 256,
+        'd' => 512,
+        'e' => 1024,
+        'f' => 1280,
+        'g' | 'z' => 1518,
+        'h' => 2112,
+        'i' => 9000,
+        'j' => 16000,
+        _ => return None,
+    })
+}
 
 /// The names of the models that draw this.
 pub fn names(draws: Draws) -> Vec<&'static str> {

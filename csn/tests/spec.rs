@@ -24,7 +24,7 @@
 //! difference before you keep it.
 
 use csn::backends::{self, BACKENDS, Options, shared_tests};
-use csn::mix::{Arrival, Births, Order, Payload, ShareOf, Traffic};
+use csn::mix::{Arrival, Births, Order, Payload, Popularity, ShareOf, Traffic};
 use csn::{Axis, CODES, Diagnostic, Loader, Outcome, Scenario, Sources, Target};
 use std::collections::{HashMap, HashSet};
 use std::fmt::Write as _;
@@ -432,6 +432,12 @@ fn traffic(t: &Traffic) -> String {
     if t.births == Births::Poisson {
         out.push_str(", poisson births");
     }
+    if let Some(rate) = t.birth_rate {
+        let _ = write!(out, ", {rate} births/s");
+    }
+    if let Popularity::Zipf(s) = t.popularity {
+        let _ = write!(out, ", zipf {s}");
+    }
     if t.size != plain.size {
         let _ = write!(out, ", size {}", t.size);
     }
@@ -439,9 +445,20 @@ fn traffic(t: &Traffic) -> String {
         Arrival::Constant => {}
         Arrival::Poisson => out.push_str(", poisson"),
         Arrival::Model(m) => out.push_str(&format!(", {m}")),
+        Arrival::Gaps(gaps) => {
+            let gaps: Vec<_> = gaps.iter().map(ToString::to_string).collect();
+            let _ = write!(out, ", gaps {}", gaps.join(" "));
+        }
     }
-    if t.order == Order::Random {
-        out.push_str(", random order");
+    if let Some(phases) = &t.level {
+        let _ = write!(out, ", {phases}");
+    }
+    match t.order {
+        Order::Round => {}
+        Order::Random => out.push_str(", random order"),
+        Order::Runs(mean) => {
+            let _ = write!(out, ", runs of {mean}");
+        }
     }
     match &t.payload {
         Payload::Zero => {}

@@ -77,7 +77,7 @@ fn resolve(cx: &mut Context<'_>, statements: &[Statement], incomplete: bool) -> 
     let known = Known { classes: &classes, rules: rules.all.len(), complete };
     pending.iter().for_each(|p| loads.add(cx, p, &known));
     let rule_set = RuleSet { classes: classes.all, rules: rules.all };
-    loads.check_births(cx);
+    loads.check_flows(cx);
     let mix = shares::mix(cx, &loads, &rule_set);
     let mut found = Vec::new();
     check::rule_set(&rule_set, &mix, complete, &mut found);

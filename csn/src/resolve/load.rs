@@ -2,13 +2,13 @@
 
 use super::classes::Classes;
 use super::context::Context;
-use super::models::Of;
-use crate::ast::{Expr, ExprKind, Item, Name, Setting, Sign, Statement};
+use crate::ast::{Expr, ExprKind, Item, Setting, Sign, Statement};
 use crate::codes;
 use crate::diagnostic::Span;
 use crate::field::Field;
-use crate::mix::{Arrival, Births, Lifetime, Miss, Order, Payload, ShareOf, Size, Traffic};
-use crate::models::{Draws, names};
+use crate::mix::{
+    Arrival, Births, Lifetime, Miss, Order, Payload, Phases, Popularity, ShareOf, Size, Traffic,
+};
 use crate::report::did_you_mean;
 use crate::ruleset::ClassId;
 use crate::suggest;
@@ -25,9 +25,11 @@ pub(crate) struct Settings {
     pub(crate) of: Given<ShareOf>,
     pub(crate) flows: Given<u32>,
     lifetime: Given<Lifetime>,
-    births: Given<Births>,
+    births: Given<(Births, Option<f64>)>,
+    popularity: Given<Popularity>,
     size: Given<Size>,
     arrival: Given<Arrival>,
+    level: Given<Phases>,
     order: Given<Order>,
     payload: Given<Payload>,
     pub(crate) miss: Given<Miss>,
@@ -38,15 +40,30 @@ pub(crate) struct Settings {
 }
 
 /// The names of all settings but the fields.
-pub(super) const SETTINGS: [&str; 11] =
-    ["weight", "of", "flows", "lifetime", "births", "size", "arrival", "order", "payload", "miss", "from"];
+pub(super) const SETTINGS: [&str; 13] = [
+    "weight",
+    "of",
+    "flows",
+    "lifetime",
+    "births",
+    "popularity",
+    "size",
+    "arrival",
+    "level",
+    "order",
+    "payload",
+    "miss",
+    "from",
+];
 /// What a `load` can be for; the first two can have a value.
 pub(super) const TARGETS: [&str; 4] = ["class", "rule", "others", "all"];
 /// Models of arrivals without parameters.
 pub(super) const ARRIVALS: [&str; 2] = ["constant", "poisson"];
 /// What a weight can be a share of.
 pub(super) const SHARES: [&str; 3] = ["packets", "flows", "bytes"];
-/// Orders of flows.
+/// How popular flows are, models aside.
+pub(super) const POPULARITIES: [&str; 1] = ["uniform"];
+/// Orders of flows, models aside.
 pub(super) const ORDERS: [&str; 2] = ["round", "random"];
 /// Payloads beside patterns.
 pub(super) const PAYLOADS: [&str; 2] = ["zero", "random"];
@@ -80,17 +97,27 @@ pub(crate) struct Known<'k> {
 }
 
 impl Loads {
-    /// Reports `births` where no flow ever ends. `lifetime` may stand in another `load` than `births`, so all of them
-    /// are looked at.
-    pub(crate) fn check_births(&self, cx: &mut Context<'_>) {
+    /// Reports settings that say nothing without others: births where no flow ever ends, an order that knows no
+    /// popularity. The others may stand in another `load`, so all of them are looked at.
+    pub(crate) fn check_flows(&self, cx: &mut Context<'_>) {
         let all = || {
             let some = [Some(&self.all), self.others.as_ref()].into_iter().flatten();
             some.chain(self.classes.values()).chain(self.rules.values())
         };
+        for s in all() {
+            if let (Some((Popularity::Zipf(_), _)), Some((Order::Round, span))) = (s.popularity, s.order) {
+                let reason = "in this order all flows send alike, whatever their popularity";
+                cx.misplaced("order", span, reason, "write `order = random`, or leave it out");
+            }
+        }
         if self.uncertain || all().any(|s| s.lifetime.is_some()) {
             return;
         }
-        if let Some((_, span)) = all().filter_map(|s| s.births).min_by_key(|(_, s)| (s.file, s.start)) {
+        let lasting = |((_, rate), _): &((Births, Option<f64>), Span)| {
+            rate.is_none() || !all().any(|s| s.flows.is_some())
+        };
+        let births = all().filter_map(|s| s.births).filter(lasting);
+        if let Some((_, span)) = births.min_by_key(|(_, s)| (s.file, s.start)) {
             cx.misplaced(
                 "births",
                 span,
@@ -303,27 +330,6 @@ impl Context<'_> {
         self.add(&codes::UNKNOWN_TARGET, span, format!("there is no {what}"), reason, cure);
     }
 
-    fn arrival(&mut self, e: &Expr) -> Option<Arrival> {
-        let followed = self.follow(e);
-        let (name, items) = match &followed.kind {
-            ExprKind::Word(w) if w == "constant" => return Some(Arrival::Constant),
-            ExprKind::Word(w) if w == "poisson" => return Some(Arrival::Poisson),
-            // a model whose parameters all have defaults needs no brackets
-            ExprKind::Word(w) if names(Draws::Gaps).contains(&w.as_str()) => {
-                (&Name { text: w.clone(), span: followed.span }, &[] as &[Item])
-            }
-            ExprKind::Call(name, items) => (name, items.as_slice()),
-            _ => {
-                let words: Vec<&str> = ARRIVALS.into_iter().chain(names(Draws::Gaps)).collect();
-                self.wrong_kind(e, "a model of arrivals", &words);
-                return None;
-            }
-        };
-        let model = self.model(name, items, Of::Gaps, &ARRIVALS)?;
-        self.unexecuted(&codes::ARRIVAL, e.span, "this model of arrivals");
-        Some(Arrival::Model(model))
-    }
-
     fn payload(&mut self, e: &Expr) -> Option<Payload> {
         if let ExprKind::Text(_) = &self.follow(e).kind {
             let bytes = self.text_bytes(e, "a pattern")?;
@@ -356,9 +362,6 @@ impl Settings {
             "of" => {
                 let of = cx.choice(e, "what a weight counts", &SHARES);
                 let of = of.map(|i| [ShareOf::Packets, ShareOf::Flows, ShareOf::Bytes][i]);
-                if of.is_some_and(|of| of != ShareOf::Packets) {
-                    cx.unexecuted(&codes::SHARE_OF, at, "a share of flows or bytes");
-                }
                 cx.give(&mut self.of, "of", of, at);
             }
             "flows" => {
@@ -373,13 +376,15 @@ impl Settings {
                 cx.give(&mut self.lifetime, "lifetime", lifetime, at);
             }
             "births" => {
-                let births = cx.choice(e, "when flows begin", &ARRIVALS);
-                cx.give(
-                    &mut self.births,
-                    "births",
-                    births.map(|i| [Births::Constant, Births::Poisson][i]),
-                    at,
-                );
+                let births = cx.births(e);
+                if births.is_some_and(|(_, rate)| rate.is_some()) {
+                    cx.unexecuted(&codes::LIFETIME, at, "a rate of births");
+                }
+                cx.give(&mut self.births, "births", births, at);
+            }
+            "popularity" => {
+                let popularity = cx.popularity(e);
+                cx.give(&mut self.popularity, "popularity", popularity, at);
             }
             "size" => {
                 let size = cx.size(e);
@@ -389,9 +394,13 @@ impl Settings {
                 let arrival = cx.arrival(e);
                 cx.give(&mut self.arrival, "arrival", arrival, at);
             }
+            "level" => {
+                let level = cx.phases(e);
+                cx.give(&mut self.level, "level", level, at);
+            }
             "order" => {
-                let order = cx.choice(e, "an order of flows", &ORDERS);
-                cx.give(&mut self.order, "order", order.map(|i| [Order::Round, Order::Random][i]), at);
+                let order = cx.order(e);
+                cx.give(&mut self.order, "order", order, at);
             }
             "payload" => {
                 let payload = cx.payload(e);
@@ -450,7 +459,7 @@ impl Settings {
                 }
             )*};
         }
-        give!(weight of flows lifetime births size arrival order payload miss from);
+        give!(weight of flows lifetime births popularity size arrival level order payload miss from);
         for (field, values, span) in &other.open {
             match self.open.iter().find(|(f, ..)| f == field) {
                 Some((_, _, first)) => {
@@ -472,7 +481,11 @@ impl Settings {
                 }
             )*};
         }
-        lay!(births size arrival order payload);
+        lay!(size arrival popularity order payload);
+        if let Some(((births, rate), _)) = self.births {
+            (base.births, base.birth_rate) = (births, rate.or(base.birth_rate));
+        }
+        base.level = self.level.as_ref().map(|(l, _)| l.clone()).or(base.level);
         base.flows = self.flows.map(|(n, _)| n).or(base.flows);
         base.lifetime = self.lifetime.as_ref().map(|(l, _)| l.clone()).or(base.lifetime);
         base.from = self.from.as_ref().map(|(p, _)| p.clone()).or(base.from);

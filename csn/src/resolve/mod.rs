@@ -7,7 +7,7 @@
 //! | `define` | `names` |
 //! | `set` | `classes` |
 //! | `addrule` | `rules`, with `values` |
-//! | `load` | `load`, then `shares` |
+//! | `load` | `load`, with `spread`, `sizes` and `models`; then `shares` |
 //! | `scenario`, `meter`, `run`, `expect` | `experiment`, with `quantity` |
 //! | `vary` | `vary` |
 
@@ -23,6 +23,8 @@ mod packet;
 mod quantity;
 mod rules;
 mod shares;
+mod sizes;
+mod spread;
 mod values;
 mod vary;
 #[cfg(test)]

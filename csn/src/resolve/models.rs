@@ -16,12 +16,25 @@ pub(super) enum Of {
     Sizes,
     Lifetimes,
     Gaps,
+    Ranks,
+    Turns,
+}
+
+impl Of {
+    const fn draws(self) -> Draws {
+        match self {
+            Of::Sizes | Of::Lifetimes => Draws::Quantities,
+            Of::Gaps => Draws::Gaps,
+            Of::Ranks => Draws::Ranks,
+            Of::Turns => Draws::Turns,
+        }
+    }
 }
 
 impl Context<'_> {
     /// The model of that name with these parameters. Every mistake in it is reported.
     pub(super) fn model(&mut self, name: &Name, items: &[Item], of: Of, others: &[&str]) -> Option<Model> {
-        let draws = if of == Of::Gaps { Draws::Gaps } else { Draws::Quantities };
+        let draws = of.draws();
         let Some(entry) = MODELS.iter().find(|m| m.name == name.text && m.draws == draws) else {
             let known: Vec<&str> = models::names(draws).into_iter().chain(others.iter().copied()).collect();
             self.unknown_word(&name.text, name.span, "a model", &known);
@@ -101,6 +114,7 @@ impl Context<'_> {
             (Takes::Time, _) => self.time(e, what).map(Quantity::Time),
             (Takes::Packets, _) => self.packets(e, what).map(Quantity::Packets),
             (Takes::Number(above, to), _) => self.real(e, what, above, to).map(Quantity::Number),
+            (Takes::Count(to), _) => self.whole(e, what, 1, to.into()).map(|n| Quantity::Number(n as f64)),
             (Takes::Drawn, Of::Lifetimes) => self.lasting(e),
             (Takes::Drawn, _) => match &self.follow(e).kind {
                 ExprKind::Number(n) => self.bytes(n, e.span).map(|(n, layer)| Quantity::Bytes(n, layer)),
@@ -113,7 +127,7 @@ impl Context<'_> {
     }
 
     /// A number without unit above `above`, up to `to`.
-    fn real(&mut self, e: &Expr, what: &str, above: f64, to: f64) -> Option<f64> {
+    pub(super) fn real(&mut self, e: &Expr, what: &str, above: f64, to: f64) -> Option<f64> {
         match &self.follow(e).kind {
             ExprKind::Number(Number { value, unit: None, .. }) if *value > above && *value <= to => {
                 Some(*value)
@@ -141,7 +155,7 @@ impl Context<'_> {
     }
 
     /// A number of packets, with or without its unit.
-    fn packets(&mut self, e: &Expr, what: &str) -> Option<u64> {
+    pub(super) fn packets(&mut self, e: &Expr, what: &str) -> Option<u64> {
         match &self.follow(e).kind {
             ExprKind::Number(n) if n.unit.is_some() => {
                 self.no_layer(n, what);

@@ -21,6 +21,8 @@ pub(super) const PACKETS: &[(&str, f64)] = &[("kpps", 1e3), ("pps", 1.0), ("Mpps
 pub(super) const COUNTS: &[(&str, f64)] = &[("packets", 1.0), ("packet", 1.0)];
 /// Units of bit rates, per second.
 pub(super) const BITS: &[(&str, f64)] = &[("bit/s", 1.0), ("kbit/s", 1e3), ("Mbit/s", 1e6), ("Gbit/s", 1e9)];
+/// Units of births of flows, per second.
+pub(super) const BIRTHS: &[(&str, f64)] = &[("flows/s", 1.0), ("kflows/s", 1e3)];
 /// Units of packet sizes.
 pub(super) const BYTES: &[(&str, f64)] = &[("B", 1.0)];
 /// Units of memory.
@@ -34,7 +36,7 @@ pub(super) const MEMORY: &[(&str, f64)] = &[
     ("GiB", 1_073_741_824.0),
 ];
 /// What describes sizes beside numbers and models.
-pub(super) const SIZES: [&str; 2] = ["imix", "capture"];
+pub(super) const SIZES: [&str; 3] = ["imix", "empirical", "capture"];
 /// The largest IP packet with the longest link header that the generator makes.
 const MAX_SIZE: u128 = 65_535 + 64;
 
@@ -294,11 +296,9 @@ impl Context<'_> {
                     }
                 }
             }
-            ExprKind::Call(name, items) => {
-                let model = self.model(name, items, Of::Sizes, &SIZES)?;
-                self.unexecuted(&codes::DISTRIBUTION, e.span, "a distribution of sizes");
-                Some(Size::Distribution(model))
-            }
+            ExprKind::Call(name, items) if name.text == "imix" => self.imix(items, e),
+            ExprKind::Call(name, items) if name.text == "empirical" => self.empirical(items, name.span),
+            ExprKind::Call(name, items) => self.model(name, items, Of::Sizes, &SIZES).map(Size::Distribution),
             _ => {
                 let words: Vec<&str> = SIZES.into_iter().chain(names(Draws::Quantities)).collect();
                 self.wrong_kind(e, "a size such as `200 B(payload)`, a range, `imix` or a model", &words);

@@ -1,10 +1,11 @@
 //! Every word that the notation knows, for the tests that hold documents and grammars against the tables.
 
+use super::spread::{GAPS, PHASE_SETTINGS, PHASES};
 use super::{classes, experiment, load, quantity, vary, words};
 use crate::ast::Keyword;
 use crate::experiment::Metric;
 use crate::field::Field;
-use crate::models::MODELS;
+use crate::models::{IMIXES, MODELS};
 use crate::units::Layer;
 
 /// Words of one kind.
@@ -25,6 +26,7 @@ pub(crate) fn all_units() -> Vec<&'static str> {
         quantity::PACKETS,
         quantity::COUNTS,
         quantity::BITS,
+        quantity::BIRTHS,
         quantity::BYTES,
         quantity::MEMORY,
         &[("%", 0.01)],
@@ -47,15 +49,24 @@ pub(crate) fn all_settings() -> Vec<&'static str> {
 
 /// The words that settings take, and names of models.
 pub(crate) fn all_choices() -> Vec<&'static str> {
-    let lists: [&[&str]; 6] =
-        [&load::SHARES, &load::ARRIVALS, &load::ORDERS, &load::PAYLOADS, &load::MISSES, &quantity::SIZES];
-    let models = MODELS.iter().map(|m| m.name);
+    let lists: [&[&str]; 8] = [
+        &load::SHARES,
+        &load::ARRIVALS,
+        &load::POPULARITIES,
+        &load::ORDERS,
+        &load::PAYLOADS,
+        &load::MISSES,
+        &quantity::SIZES,
+        &[GAPS, PHASES],
+    ];
+    let models = MODELS.iter().map(|m| m.name).chain(IMIXES.iter().map(|m| m.name));
     lists.into_iter().flatten().copied().chain(models).chain(["search"]).collect()
 }
 
 /// Everything.
 pub(crate) fn groups() -> Vec<Group> {
-    let parameters = MODELS.iter().flat_map(|m| m.parameters).map(|p| p.name).collect();
+    let parameters = MODELS.iter().flat_map(|m| m.parameters).map(|p| p.name);
+    let parameters = parameters.chain(PHASE_SETTINGS).chain(["rate"]).collect();
     vec![
         Group { kind: "keyword", words: Keyword::ALL.map(|(k, _)| k).to_vec() },
         Group { kind: "field", words: Field::ALL.map(Field::name).to_vec() },

@@ -1,41 +1,58 @@
-//! The simple Internet mix: a deck of twelve Ethernet frames, shuffled once and dealt again and again, so that the
-//! mean is exact after every dozen.
+//! Mixes of frame sizes: decks that are shuffled once and dealt again and again, and genomes, whose order is given. Either
+//! way the mean is exact after every period.
 
 use super::{Distribution, Rng};
 use csn::mix::Size;
+use csn::models::{IMIXES, Imix, genome_size};
 use rand::seq::SliceRandom;
 
-const SIZES: [(u64, usize); 3] = [(64, 7), (594, 4), (1518, 1)];
-
-struct Imix {
-    deck: Vec<u64>,
+struct Deck {
+    cards: Vec<u64>,
     /// None before the deck is shuffled.
     next: Option<usize>,
 }
 
-pub(super) fn make(size: &Size) -> Option<Box<dyn Distribution>> {
-    let deck = || SIZES.iter().flat_map(|(size, n)| std::iter::repeat_n(*size, *n)).collect();
-    matches!(size, Size::Imix).then(|| Box::new(Imix { deck: deck(), next: None }) as Box<dyn Distribution>)
+fn deck(name: &str) -> Option<Box<dyn Distribution>> {
+    let mix: &Imix = IMIXES.iter().find(|m| m.name == name)?;
+    let cards = mix.deck.iter().flat_map(|(size, n)| std::iter::repeat_n(u64::from(*size), *n as usize));
+    Some(Box::new(Deck { cards: cards.collect(), next: None }))
 }
 
-impl Distribution for Imix {
+pub(super) fn make(size: &Size) -> Option<Box<dyn Distribution>> {
+    match size {
+        Size::Imix => deck("simple"),
+        Size::Mix(name) => deck(name),
+        _ => None,
+    }
+}
+
+pub(super) fn genome(size: &Size) -> Option<Box<dyn Distribution>> {
+    let Size::Genome(letters) = size else { return None };
+    let cards: Vec<u64> = letters.chars().map(|c| genome_size(c).map(u64::from)).collect::<Option<_>>()?;
+    (!cards.is_empty()).then(|| Box::new(Deck { cards, next: Some(0) }) as Box<dyn Distribution>)
+}
+
+impl Distribution for Deck {
     fn fill(&mut self, rng: &mut Rng, out: &mut [u64]) {
         let mut next = self.next.unwrap_or_else(|| {
-            self.deck.shuffle(rng);
+            self.cards.shuffle(rng);
             0
         });
         for v in out {
-            *v = self.deck[next];
-            next = (next + 1) % self.deck.len();
+            *v = self.cards[next];
+            next = if next + 1 == self.cards.len() { 0 } else { next + 1 };
         }
         self.next = Some(next);
     }
 
     fn mean(&self) -> f64 {
-        self.deck.iter().sum::<u64>() as f64 / self.deck.len() as f64
+        self.cards.iter().sum::<u64>() as f64 / self.cards.len() as f64
     }
 
     fn support(&self) -> Vec<(u64, f64)> {
-        SIZES.iter().map(|(size, n)| (*size, *n as f64 / self.deck.len() as f64)).collect()
+        let mut sorted = self.cards.clone();
+        sorted.sort_unstable();
+        let share = |same: &[u64]| (same[0], same.len() as f64 / self.cards.len() as f64);
+        sorted.chunk_by(|a, b| a == b).map(share).collect()
     }
 }

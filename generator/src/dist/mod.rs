@@ -1,20 +1,32 @@
-//! Distributions of packet sizes and of the times between packets.
+//! Distributions of packet sizes, of the times between packets, of the popularity of flows and of their lifetimes.
 //!
-//! To add one: a new file, and its line in [`TABLE`]; the tests of this module hold its samples against its mean.
+//! To add one: a new file, and its line in [`TABLE`]; the tests of this module ask for the theory of every line, and hold
+//! its samples against it.
 
+mod burst;
 mod constant;
+mod empirical;
 mod fixed;
 mod imix;
+mod mmpp;
+mod model;
+mod onoff;
 mod poisson;
+mod popularity;
 mod range;
+mod recorded;
 
-use csn::mix::{Arrival, Size};
+pub use model::{Bounded, Counts, layer, lifetimes, sizes as model_sizes};
+pub use popularity::Ranks;
+pub use recorded::Recorded;
+
+use csn::mix::{Arrival, Popularity, Size};
 use rand_xoshiro::Xoshiro256PlusPlus;
 
 /// The generator's source of randomness: small, fast, and the same on every machine.
 pub type Rng = Xoshiro256PlusPlus;
 
-/// A sequence of numbers: bytes of a layer, or nanoseconds to the next packet.
+/// A sequence of numbers: bytes of a layer, nanoseconds to the next packet, or ranks of flows.
 pub trait Distribution: Send {
     /// Writes the next numbers of the sequence.
     fn fill(&mut self, rng: &mut Rng, out: &mut [u64]);
@@ -35,6 +47,8 @@ pub enum Make {
     Size(fn(&Size) -> Option<Box<dyn Distribution>>),
     /// Gaps at a rate in packets per second, where the description asks for this distribution.
     Arrival(fn(&Arrival, f64) -> Option<Box<dyn Distribution>>),
+    /// Ranks of so many flows, where the description asks for this distribution.
+    Popularity(fn(&Popularity, usize) -> Option<Box<dyn Distribution>>),
 }
 
 /// One line of the table of distributions.
@@ -65,9 +79,45 @@ pub static TABLE: &[Entry] = &[
     },
     Entry {
         name: "imix",
-        doc: "seven frames of 64, four of 594 and one of 1518 bytes, shuffled once and repeated",
-        example: "size = imix",
+        doc: "a deck of frames by its name, shuffled once and repeated; `imix` alone is 7 of 64, 4 of 594, 1 of 1518 bytes",
+        example: "size = imix(tcp)",
         make: Make::Size(imix::make),
+    },
+    Entry {
+        name: "genome",
+        doc: "frames in the order of an IMIX genome (RFC 6985), repeated",
+        example: "size = imix(\"aaafg\")",
+        make: Make::Size(imix::genome),
+    },
+    Entry {
+        name: "empirical",
+        doc: "sizes with their weights",
+        example: "size = empirical(64 B, 7, 594 B, 4, 1518 B, 1)",
+        make: Make::Size(empirical::make),
+    },
+    Entry {
+        name: "exponential",
+        doc: "sizes, many small and few large; also lifetimes",
+        example: "size = exponential(mean = 300 B)",
+        make: Make::Size(model::exponential),
+    },
+    Entry {
+        name: "normal",
+        doc: "sizes around a mean; also lifetimes",
+        example: "size = normal(mean = 600 B, deviation = 100 B)",
+        make: Make::Size(model::normal),
+    },
+    Entry {
+        name: "lognormal",
+        doc: "sizes whose logarithm is normal; also lifetimes",
+        example: "size = lognormal(mean = 400 B(ip), sigma = 1.2)",
+        make: Make::Size(model::lognormal),
+    },
+    Entry {
+        name: "pareto",
+        doc: "sizes with a heavy tail; also lifetimes",
+        example: "size = pareto(min = 60 B, alpha = 1.2)",
+        make: Make::Size(model::pareto),
     },
     Entry {
         name: "constant",
@@ -81,13 +131,49 @@ pub static TABLE: &[Entry] = &[
         example: "arrival = poisson",
         make: Make::Arrival(poisson::make),
     },
+    Entry {
+        name: "burst",
+        doc: "bursts of packets, evenly spaced",
+        example: "arrival = burst(length = 32 packets)",
+        make: Make::Arrival(burst::make),
+    },
+    Entry {
+        name: "onoff",
+        doc: "sources with Pareto distributed times of sending and silence: self-similar, Hurst exponent (3 - alpha) / 2",
+        example: "arrival = onoff(on = 1 s, off = 4 s, alpha = 1.4, sources = 100)",
+        make: Make::Arrival(onoff::make),
+    },
+    Entry {
+        name: "mmpp",
+        doc: "Poisson with a high and a low rate that take turns at random",
+        example: "arrival = mmpp(ratio = 10, high = 100 ms, low = 900 ms)",
+        make: Make::Arrival(mmpp::make),
+    },
+    Entry {
+        name: "gaps",
+        doc: "recorded gaps in their order, repeated and stretched to the rate",
+        example: "arrival = gaps(10 us, 10 us, 1 ms)",
+        make: Make::Arrival(recorded::make),
+    },
+    Entry {
+        name: "uniform",
+        doc: "all flows send alike",
+        example: "popularity = uniform",
+        make: Make::Popularity(popularity::uniform),
+    },
+    Entry {
+        name: "zipf",
+        doc: "few flows send most of the packets",
+        example: "popularity = zipf(s = 1.1)",
+        make: Make::Popularity(popularity::zipf),
+    },
 ];
 
 /// The distribution that a description of sizes asks for.
 pub fn sizes(size: &Size) -> Option<Box<dyn Distribution>> {
     TABLE.iter().find_map(|e| match e.make {
         Make::Size(make) => make(size),
-        Make::Arrival(_) => None,
+        _ => None,
     })
 }
 
@@ -95,8 +181,24 @@ pub fn sizes(size: &Size) -> Option<Box<dyn Distribution>> {
 pub fn arrivals(arrival: &Arrival, pps: f64) -> Option<Box<dyn Distribution>> {
     TABLE.iter().find_map(|e| match e.make {
         Make::Arrival(make) => make(arrival, pps),
-        Make::Size(_) => None,
+        _ => None,
     })
+}
+
+/// Whole numbers whose sum follows that of others, whatever rounding leaves over.
+#[derive(Default)]
+struct Whole {
+    rest: f64,
+}
+
+impl Whole {
+    #[inline]
+    fn take(&mut self, x: f64) -> u64 {
+        let exact = x + self.rest;
+        let whole = exact as u64;
+        self.rest = exact - whole as f64;
+        whole
+    }
 }
 
 /// Numbers per block: enough to make a virtual call cheap, few enough for the blocks of many components to stay in
@@ -131,95 +233,4 @@ impl Blocks {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use csn::Layer;
-    use rand::SeedableRng;
-    use std::collections::{BTreeMap, HashSet};
-
-    /// A description per line of the table; a new line without one fails below.
-    fn example(name: &str) -> Option<Box<dyn Distribution>> {
-        let layer = Layer::Frame;
-        match name {
-            "fixed" => sizes(&Size::Fixed { bytes: 200, layer }),
-            "range" => sizes(&Size::Range { lo: 60, hi: 1514, layer }),
-            "imix" => sizes(&Size::Imix),
-            "constant" => arrivals(&Arrival::Constant, 123_456.7),
-            "poisson" => arrivals(&Arrival::Poisson, 123_456.7),
-            _ => None,
-        }
-    }
-
-    fn sample(d: &mut dyn Distribution, n: usize) -> Vec<u64> {
-        let mut out = vec![0; n];
-        d.fill(&mut Rng::seed_from_u64(7), &mut out);
-        out
-    }
-
-    #[test]
-    fn names_are_unique_and_everything_is_documented() {
-        let names: HashSet<_> = TABLE.iter().map(|e| e.name).collect();
-        assert_eq!(names.len(), TABLE.len());
-        assert!(TABLE.iter().all(|e| !e.doc.is_empty() && e.example.contains('=')));
-    }
-
-    #[test]
-    fn samples_have_the_stated_mean_and_support() {
-        for entry in TABLE {
-            let mut d = example(entry.name).unwrap_or_else(|| panic!("no example of {}", entry.name));
-            let n = 240_000;
-            let values = sample(&mut *d, n);
-            let mean = values.iter().map(|v| *v as f64).sum::<f64>() / n as f64;
-            assert!((mean / d.mean() - 1.0).abs() < 0.01, "{}: {mean} for {}", entry.name, d.mean());
-            let support = d.support();
-            if matches!(entry.make, Make::Arrival(_)) {
-                continue;
-            }
-            let total: f64 = support.iter().map(|(_, p)| p).sum();
-            let said: f64 = support.iter().map(|(v, p)| *v as f64 * p).sum();
-            assert!((total - 1.0).abs() < 1e-9 && (said - d.mean()).abs() < 1e-6, "{}", entry.name);
-            let mut seen = BTreeMap::new();
-            values.iter().for_each(|v| *seen.entry(*v).or_insert(0u32) += 1);
-            for (v, p) in &support {
-                let share = f64::from(seen.remove(v).unwrap_or(0)) / n as f64;
-                assert!((share - p).abs() < 0.003, "{}: {v} came {share} of the time, not {p}", entry.name);
-            }
-            assert!(seen.is_empty(), "{} gave values outside its support: {seen:?}", entry.name);
-        }
-    }
-
-    #[test]
-    fn blocks_do_not_change_the_sequence() {
-        for entry in TABLE {
-            let whole = sample(&mut *example(entry.name).unwrap(), 1000);
-            let mut blocks = Blocks::new(example(entry.name).unwrap(), Rng::seed_from_u64(7));
-            let read: Vec<_> = (0..1000).map(|_| blocks.draw()).collect();
-            assert_eq!(whole, read, "{}", entry.name);
-        }
-    }
-
-    #[test]
-    fn constant_gaps_never_drift() {
-        let mut d = arrivals(&Arrival::Constant, 3_000_000.0).unwrap();
-        let gaps = sample(&mut *d, 3_000_000);
-        assert_eq!(gaps.iter().sum::<u64>(), 1_000_000_000);
-        assert!(gaps.iter().all(|g| *g == 333 || *g == 334));
-    }
-
-    #[test]
-    fn poisson_gaps_vary_as_much_as_they_last() {
-        let mut d = arrivals(&Arrival::Poisson, 10_000.0).unwrap();
-        let gaps = sample(&mut *d, 200_000);
-        let mean = gaps.iter().sum::<u64>() as f64 / gaps.len() as f64;
-        let var = gaps.iter().map(|g| (*g as f64 - mean).powi(2)).sum::<f64>() / gaps.len() as f64;
-        assert!((var.sqrt() / mean - 1.0).abs() < 0.02, "CV {}", var.sqrt() / mean);
-    }
-
-    #[test]
-    fn imix_has_its_exact_mean_after_every_dozen() {
-        let values = sample(&mut *sizes(&Size::Imix).unwrap(), 120);
-        for dozen in values.chunks(12) {
-            assert_eq!(dozen.iter().sum::<u64>(), 7 * 64 + 4 * 594 + 1518);
-        }
-    }
-}
+mod tests;

@@ -1,20 +1,20 @@
 //! Exponential gaps.
 
-use super::{Distribution, Rng};
+use super::{Distribution, Rng, Whole};
 use csn::mix::Arrival;
 use rand_distr::{Distribution as _, Exp};
 
 struct Poisson {
     gap: Exp<f64>,
     mean: f64,
-    /// What rounding to whole nanoseconds has left over.
-    rest: f64,
+    whole: Whole,
 }
 
 pub(super) fn make(arrival: &Arrival, pps: f64) -> Option<Box<dyn Distribution>> {
     match arrival {
         Arrival::Poisson => {
-            Some(Box::new(Poisson { gap: Exp::new(pps / 1e9).ok()?, mean: 1e9 / pps, rest: 0.0 }))
+            let gap = Exp::new(pps / 1e9).ok()?;
+            Some(Box::new(Poisson { gap, mean: 1e9 / pps, whole: Whole::default() }))
         }
         _ => None,
     }
@@ -22,11 +22,7 @@ pub(super) fn make(arrival: &Arrival, pps: f64) -> Option<Box<dyn Distribution>>
 
 impl Distribution for Poisson {
     fn fill(&mut self, rng: &mut Rng, out: &mut [u64]) {
-        for v in out {
-            let exact = self.gap.sample(rng) + self.rest;
-            *v = exact as u64;
-            self.rest = exact - *v as f64;
-        }
+        out.iter_mut().for_each(|v| *v = self.whole.take(self.gap.sample(rng)));
     }
 
     fn mean(&self) -> f64 {

@@ -4,6 +4,7 @@ use super::Streams;
 use super::error::PlanError;
 use super::flows::Sketch;
 use super::part::{Flow, NO_TABLE, Part, Sizing};
+use super::pick::Pick;
 use super::sizes::Sizes;
 use super::targets::Rules;
 use crate::dist::{Blocks, Distribution, Rng};
@@ -76,12 +77,11 @@ pub fn assemble(
     let mut part = Part {
         target: component.target,
         flows: Vec::with_capacity(sketches.len()),
-        order: component.traffic.order,
+        pick: Pick::new(component.traffic.order, component.traffic.popularity, sketches.len()),
         sizing,
         tables: Vec::new(),
         templates: Vec::new(),
         store,
-        turn: 0,
         rng: streams.split(),
         kinds: Vec::new(),
     };

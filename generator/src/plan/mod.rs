@@ -12,10 +12,13 @@ mod aim;
 mod assemble;
 mod error;
 mod flows;
+mod level;
 mod part;
+mod pick;
 mod schedule;
 mod sizes;
 mod space;
+mod streams;
 mod targets;
 #[cfg(test)]
 mod tests;
@@ -23,12 +26,12 @@ mod turns;
 
 pub use error::PlanError;
 
-use crate::dist::{self, Blocks, Rng};
+use crate::dist::Rng;
 use crate::job::Job;
 use crate::tx::Slot;
 use aim::Context;
 use assemble::Stores;
-use csn::mix::{Arrival, Component, ShareOf, Target};
+use csn::mix::{Component, ShareOf, Target};
 use csn::{Layer, Nanos, RateSpec};
 use flows::Seen;
 use part::Part;
@@ -45,7 +48,8 @@ use turns::Turns;
 /// packets from it, [`crate::send()`] or [`Plan::frames`].
 pub struct Plan {
     parts: Vec<Part>,
-    turns: Turns,
+    /// Whose turn it is, for each stream of the schedule.
+    turns: Vec<(Turns, Vec<u32>)>,
     pub(crate) schedule: Schedule,
     rules: usize,
     pps: Option<f64>,
@@ -133,14 +137,14 @@ impl Plan {
                 ));
             }
         };
-        let gaps = gaps(&components, pps, &mut streams)?;
+        let load = streams::load(&components, &shares, (pps, job.amount), &mut streams)?;
         Ok(Plan {
-            turns: Turns::new(shares.iter().copied()),
-            schedule: Schedule::new(gaps, job.amount),
+            turns: load.turns,
+            schedule: Schedule::new(load.streams, job.amount),
             rules: job.rules.rules.len(),
             parts,
-            pps,
-            shares,
+            pps: pps.map(|pps| pps * load.level),
+            shares: load.shares,
             notes,
         })
     }
@@ -183,8 +187,9 @@ impl Plan {
     /// Writes the next packet into the slot and answers its rule.
     #[inline]
     pub(crate) fn write(&mut self, slot: &mut Slot) -> Option<u32> {
-        let part = self.turns.take();
-        self.parts[part].write(slot)
+        let (turns, parts) = &mut self.turns[self.schedule.stream()];
+        let part = parts[turns.take()];
+        self.parts[part as usize].write(slot)
     }
 
     /// The packets that are left, in their order; without end where neither a rate nor a number of packets ends them.
@@ -265,51 +270,4 @@ fn refuse_what_is_not_made(component: &Component) -> Result<(), PlanError> {
             "leave `from` out: packets are then made from the rules",
         )),
     }
-}
-
-/// The times between packets: one process for the whole mix.
-fn gaps(
-    components: &[&Component],
-    pps: Option<f64>,
-    streams: &mut Streams,
-) -> Result<Option<Blocks>, PlanError> {
-    let arrival = &components[0].traffic.arrival;
-    if let Some(other) = components.iter().find(|c| c.traffic.arrival != *arrival) {
-        return Err(PlanError::new(
-            other.span,
-            "parts of the mix arrive differently",
-            "one process of arrivals serves the whole mix",
-            "give all of them one `arrival`, best by `load: all`",
-        ));
-    }
-    let Some(pps) = pps else { return Ok(None) };
-    if !(pps.is_finite() && pps > 0.0) {
-        let reason = format!("{pps} packets per second follow from it");
-        return Err(PlanError::new(
-            components[0].span,
-            "no packets at this rate",
-            reason,
-            "use a positive rate",
-        ));
-    }
-    match dist::arrivals(arrival, pps) {
-        Some(source) => Ok(Some(Blocks::new(source, streams.split()))),
-        None => Err(unknown_arrival(components[0], arrival)),
-    }
-}
-
-fn unknown_arrival(component: &Component, arrival: &Arrival) -> PlanError {
-    let names: Vec<_> =
-        dist::TABLE.iter().filter(|e| matches!(e.make, dist::Make::Arrival(_))).map(|e| e.name).collect();
-    let text = match arrival {
-        Arrival::Model(model) => model.name.as_str(),
-        Arrival::Constant => "constant",
-        Arrival::Poisson => "poisson",
-    };
-    PlanError::new(
-        component.span,
-        format!("arrivals `{text}` cannot be made"),
-        "no distribution of gaps knows this description",
-        format!("use one of {}", names.join(", ")),
-    )
 }

@@ -1,12 +1,11 @@
 //! A component at work: whose flow is next, and how large its packet is.
 
+use super::pick::Pick;
 use super::sizes::{Payloads as Weighted, Table, payload_for};
 use crate::dist::{Blocks, Rng};
 use crate::frame::{Payloads, Template};
 use crate::tx::Slot;
-use csn::mix::Order;
 use csn::{Layer, Target};
-use rand::RngExt;
 use std::sync::Arc;
 
 /// A flow at work.
@@ -37,7 +36,7 @@ pub struct Part {
     /// Its flows.
     pub flows: Vec<Flow>,
     /// In which order these take their turns.
-    pub order: Order,
+    pub pick: Pick,
     /// Sizes of the flows that have no table.
     pub sizing: Sizing,
     /// Sizes of flows under a rule on the length.
@@ -46,8 +45,6 @@ pub struct Part {
     pub templates: Vec<Template>,
     /// What is in them.
     pub store: Arc<Payloads>,
-    /// The flow whose turn it is, in round order.
-    pub turn: usize,
     /// Randomness of order and tables.
     pub rng: Rng,
     /// Kinds of flows that have the same sizes: a template, how many flows, payloads with probabilities.
@@ -58,14 +55,7 @@ impl Part {
     /// Writes the next packet and answers its rule.
     #[inline]
     pub fn write(&mut self, slot: &mut Slot) -> Option<u32> {
-        let i = match self.order {
-            Order::Round => {
-                let i = self.turn;
-                self.turn = if i + 1 == self.flows.len() { 0 } else { i + 1 };
-                i
-            }
-            Order::Random => self.rng.random_range(0..self.flows.len()),
-        };
+        let i = self.pick.next(self.flows.len(), &mut self.rng);
         let flow = &mut self.flows[i];
         let template = &self.templates[flow.next as usize];
         flow.next = flow.next.wrapping_add_signed(flow.turn);

@@ -1,33 +1,80 @@
 //! When packets are due: absolute times, fixed before the first is sent.
 
+use super::level::Warp;
 use crate::dist::Blocks;
 use crate::job::Amount;
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, VecDeque};
 
 /// The stamps of packets that have no schedule are a microsecond apart, so that a capture keeps their order.
 const UNPACED_STEP: u64 = 1_000;
 
+/// The send times of some components together.
+pub struct Stream {
+    /// Times between packets at the full rate.
+    gaps: Blocks,
+    /// The time at the full rate.
+    at: u64,
+    /// From that to the time of the load.
+    warp: Option<Warp>,
+}
+
+impl Stream {
+    /// A stream of these gaps, whose rate follows a level where there is one; its first packet is due at the start.
+    pub fn new(gaps: Blocks, warp: Option<Warp>) -> Self {
+        Self { gaps, at: 0, warp }
+    }
+
+    /// When its next packet is due.
+    #[inline]
+    fn due(&mut self) -> u64 {
+        match &mut self.warp {
+            None => self.at,
+            Some(warp) => warp.time(self.at),
+        }
+    }
+
+    /// Goes on to the next packet and answers when that is due.
+    #[inline]
+    fn next(&mut self) -> u64 {
+        self.at = self.at.saturating_add(self.gaps.draw());
+        self.due()
+    }
+}
+
 /// The send times of a load, in nanoseconds from its start.
 pub struct Schedule {
-    /// Times between packets; none to send as fast as possible.
-    gaps: Option<Blocks>,
+    /// None to send as fast as possible.
+    streams: Vec<Stream>,
+    /// Where there are several streams: when the next packet of each is due.
+    next: BinaryHeap<Reverse<(u64, u32)>>,
+    /// Where there are several: the streams of packets that have been taken and not yet been written.
+    taken: VecDeque<u32>,
+    /// When the next packet is due.
     due: u64,
     left: u64,
     end: u64,
 }
 
 impl Schedule {
-    /// A schedule of these gaps; the first packet is due at 0.
-    pub fn new(gaps: Option<Blocks>, amount: Amount) -> Self {
+    /// A schedule of these streams.
+    pub fn new(mut streams: Vec<Stream>, amount: Amount) -> Self {
         let (left, end) = match amount {
             Amount::Packets(n) => (n, u64::MAX),
             Amount::Time(t) => (u64::MAX, t.0),
         };
-        Self { gaps, due: 0, left, end }
+        let first = streams.iter_mut().enumerate().map(|(i, s)| Reverse((s.due(), i as u32)));
+        let mut next: BinaryHeap<_> = first.collect();
+        let due = next.peek().map_or(0, |Reverse((due, _))| *due);
+        if streams.len() < 2 {
+            next.clear();
+        }
+        Self { streams, next, taken: VecDeque::new(), due, left, end }
     }
 
     /// Whether packets have send times at all.
     pub fn is_paced(&self) -> bool {
-        self.gaps.is_some()
+        !self.streams.is_empty()
     }
 
     /// Whether the load ends by itself without a clock.
@@ -53,11 +100,30 @@ impl Schedule {
             }
             n += 1;
             self.left -= 1;
-            self.due += match &mut self.gaps {
-                Some(gaps) => gaps.draw(),
-                None => UNPACED_STEP,
-            };
+            self.go_on();
         }
         n
+    }
+
+    #[inline]
+    fn go_on(&mut self) {
+        match self.streams.as_mut_slice() {
+            [] => self.due += UNPACED_STEP,
+            [only] => self.due = only.next(),
+            several => {
+                let Some(mut top) = self.next.peek_mut() else { return };
+                let stream = top.0.1;
+                self.taken.push_back(stream);
+                top.0.0 = several[stream as usize].next();
+                drop(top);
+                self.due = self.next.peek().map_or(u64::MAX, |Reverse((due, _))| *due);
+            }
+        }
+    }
+
+    /// The stream of the packet that is written next, of those that have been taken.
+    #[inline]
+    pub fn stream(&mut self) -> usize {
+        self.taken.pop_front().map_or(0, |s| s as usize)
     }
 }

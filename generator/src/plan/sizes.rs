@@ -34,7 +34,7 @@ pub struct Sizes {
     pub layer: Layer,
     /// Every size with its probability.
     support: Vec<(u64, f64)>,
-    /// Sizes below the headers become the headers: those of a mix, and the one that nobody asked for.
+    /// Sizes below the headers become the headers: those of a mix or a model, and the one that nobody asked for.
     raise: bool,
     size: Size,
     span: Span,
@@ -46,6 +46,11 @@ pub type Payloads = Vec<(usize, f64)>;
 impl Sizes {
     /// Reads a description.
     pub fn new(size: &Size, span: Span) -> Result<(Self, Box<dyn Distribution>), PlanError> {
+        if let Size::Distribution(model) = size
+            && let Err(share) = dist::model_sizes(model)
+        {
+            return Err(out_of_bounds(&model.to_string(), share, span));
+        }
         let Some(source) = dist::sizes(size) else {
             let names: Vec<_> = dist::TABLE
                 .iter()
@@ -60,10 +65,12 @@ impl Sizes {
             ));
         };
         let layer = match size {
-            Size::Fixed { layer, .. } | Size::Range { layer, .. } => *layer,
-            _ => Layer::Ethernet,
+            Size::Fixed { layer, .. } | Size::Range { layer, .. } | Size::Values { layer, .. } => *layer,
+            Size::Distribution(model) => dist::layer(model),
+            Size::Imix | Size::Mix(_) | Size::Genome(_) | Size::Capture(_) => Layer::Ethernet,
         };
-        let raise = *size == Size::Imix || *size == Size::default();
+        let asked = matches!(size, Size::Fixed { .. } | Size::Range { .. } | Size::Values { .. });
+        let raise = !asked || *size == Size::default();
         let support = source.support();
         Ok((Self { layer, support, raise, size: size.clone(), span }, source))
     }
@@ -107,6 +114,16 @@ impl Sizes {
             format!("a size of {value} B({}) cannot be made (size = {})", self.layer.name(), self.size);
         PlanError::new(self.span, message, reason, format!("use {cure}"))
     }
+}
+
+/// The error of a model that draws hardly anything within its bounds.
+pub fn out_of_bounds(model: &str, share: f64, span: Span) -> PlanError {
+    PlanError::new(
+        span,
+        format!("hardly anything of `{model}` lies within its bounds"),
+        format!("{:.2}% of what it draws does", share * 100.0),
+        "widen `min` and `max`, or move the mean between them",
+    )
 }
 
 /// The lengths of IP packets that these payloads make.

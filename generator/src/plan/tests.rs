@@ -5,7 +5,7 @@ use crate::job::Amount;
 use crate::send::{Pace, send};
 use crate::tx;
 use csn::geometry::{Geometry, Reach};
-use csn::mix::{Miss, Order, Payload, Size, Traffic};
+use csn::mix::{Arrival, Miss, Order, Payload, Phases, Popularity, Size, Traffic};
 use csn::packet::parse;
 use csn::{Class, ClassId, Field, Range, Rate, Rule, RuleSet, Span, TrafficMix, Value, ValueSet};
 use rand::RngExt;
@@ -282,8 +282,24 @@ fn what_this_version_cannot_make_is_refused() {
     assert!(traffic(&|t| t.from = Some("x.pcap".into())).contains("from"));
     let short = csn::mix::Lifetime::Model(model("pareto"));
     assert!(traffic(&|t| t.lifetime = Some(short.clone())).contains("end"));
-    assert!(traffic(&|t| t.size = Size::Distribution(model("pareto"))).contains("fixed, range, imix"));
+    assert!(traffic(&|t| t.size = Size::Capture("x.pcap".into())).contains("fixed, range, imix"));
+    assert!(traffic(&|t| t.size = Size::Distribution(model("pareto"))).contains("within its bounds"));
     assert!(traffic(&|t| t.arrival = Arrival::Model(model("burst"))).contains("constant, poisson"));
+    assert!(
+        refused(&|j| {
+            j.rate = RateSpec::Max;
+            j.mix.components[0].traffic.level = Some(phases(&[(0.5, 1.0)]));
+        })
+        .contains("no phases")
+    );
+    assert!(traffic(&|t| t.level = Some(phases(&[(0.0, 0.0), (1.0, 1.0)]))).is_empty());
+    assert!(
+        refused(&|j| {
+            j.amount = Amount::Time(Nanos::from_millis(5));
+            j.mix.components[0].traffic.level = Some(phases(&[(0.0, 0.0), (1.0, 1.0)]));
+        })
+        .contains("level is 0")
+    );
     let small = |t: &mut Traffic| t.size = Size::Fixed { bytes: 30, layer: Layer::Ethernet };
     assert!(traffic(&small).contains("at least 64 B(ethernet)"));
     assert!(refused(&|j| j.rate = RateSpec::Search { loss: 0.0 }).contains("search"));
@@ -292,6 +308,73 @@ fn what_this_version_cannot_make_is_refused() {
         refused(&|j| j.rules.rules[0].tests.insert(0, (Field::Interface, one(1)))).contains("the interface")
     );
     assert!(refused(&|j| j.rules.rules[0].tests[2].1 = one(1)).contains("no frame has all"));
+}
+
+fn phases(levels: &[(f64, f64)]) -> Phases {
+    Phases { levels: levels.to_vec(), every: Nanos::from_millis(10), redraw: None, ramp: None }
+}
+
+#[test]
+fn classes_may_arrive_each_in_its_own_way() {
+    let mut steady = component(Target::Rule(0), 0.5);
+    steady.traffic.arrival = Arrival::Constant;
+    let mut background = component(Target::Rule(1), 0.5);
+    background.traffic.arrival = Arrival::Poisson;
+    background.traffic.level = Some(phases(&[(0.2, 0.2), (1.0, 1.0)]));
+    let job =
+        Job { amount: Amount::Time(Nanos::from_millis(40)), ..job(paper(2), vec![steady, background], 0) };
+    let mut plan = Plan::new(&job).unwrap();
+    // a half at the full rate, and a half at 60 % of it on average
+    assert!((plan.pps().unwrap() - 0.8e6).abs() < 1.0);
+    let shares: Vec<f64> = plan.shares().map(|(_, s)| s).collect();
+    assert!((shares[0] - 0.625).abs() < 1e-9 && (shares[1] - 0.375).abs() < 1e-9, "{shares:?}");
+    let frames: Vec<Frame> = plan.frames().collect();
+    assert!(frames.windows(2).all(|w| w[0].due <= w[1].due));
+    let count = |rule, tens: u64| {
+        let inside = |f: &&Frame| f.rule == Some(rule) && f.due.0 / 10_000_000 == tens;
+        frames.iter().filter(inside).count() as f64
+    };
+    for tens in 0..4 {
+        assert_eq!(count(0, tens), 5000.0);
+        let theory = if tens % 2 == 0 { 1000.0 } else { 5000.0 };
+        let found = count(1, tens);
+        assert!((found - theory).abs() < 5.0 * f64::sqrt(theory), "{found} in phase {tens}");
+    }
+    let constant: Vec<u64> = frames.iter().filter(|f| f.rule == Some(0)).map(|f| f.due.0).collect();
+    assert!(constant.iter().enumerate().all(|(k, due)| *due == k as u64 * 2000));
+}
+
+#[test]
+fn popular_flows_send_more() {
+    let mut part = component(Target::Rule(0), 1.0);
+    part.traffic.flows = Some(100);
+    part.traffic.popularity = Popularity::Zipf(1.0);
+    let mut plan = Plan::new(&job(paper(1), vec![part], 100_000)).unwrap();
+    let mut seen: std::collections::HashMap<Vec<u8>, u32> = Default::default();
+    plan.frames().for_each(|f| *seen.entry(f.bytes).or_default() += 1);
+    let mut counts: Vec<u32> = seen.into_values().collect();
+    counts.sort_unstable_by(|a, b| b.cmp(a));
+    // shares of Zipf's law with exponent 1 over 100: the first, and the first ten
+    let top: u32 = counts[..10].iter().sum();
+    assert!((f64::from(counts[0]) / 1e5 - 0.193).abs() < 0.005, "{}", counts[0]);
+    assert!((f64::from(top) / 1e5 - 0.565).abs() < 0.01, "{top}");
+}
+
+#[test]
+fn shares_of_flows_are_shares_of_flows_and_packets() {
+    let mut parts = vec![component(Target::Rule(0), 0.2), component(Target::Rule(1), 0.8)];
+    for p in &mut parts {
+        p.share_of = ShareOf::Flows;
+        p.traffic.flows = Some(50);
+    }
+    let mut plan = Plan::new(&job(paper(2), parts, 1000)).unwrap();
+    let mut flows = [HashSet::new(), HashSet::new()];
+    let mut packets = [0; 2];
+    plan.frames().for_each(|f| {
+        packets[f.rule.unwrap()] += 1;
+        flows[f.rule.unwrap()].insert(parse(&f.bytes, None));
+    });
+    assert_eq!((flows[0].len(), flows[1].len(), packets), (20, 80, [200, 800]));
 }
 
 #[test]
