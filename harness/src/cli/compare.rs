@@ -10,6 +10,7 @@ use std::path::PathBuf;
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
   csnbench compare results/before results/after
+  csnbench compare results/before results/after --html comparison.html
   csnbench compare results/before results/after --gate --confirm results/again
 
 A change is claimed where its interval excludes no change, where a rank test finds it among all the points, and where it
@@ -48,6 +49,9 @@ pub struct Args {
     /// Markdown on standard output, for a job's summary or a comment
     #[arg(long)]
     markdown: bool,
+    /// Write a self-contained page as well
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
 }
 
 /// A share written in percent.
@@ -91,6 +95,11 @@ pub fn run(args: &Args) -> Result<Exit, Exit> {
 }
 
 fn show(args: &Args, comparison: &Comparison) -> std::io::Result<()> {
+    if let Some(path) = &args.html {
+        let mut file = std::fs::File::create(path)
+            .map_err(|e| std::io::Error::new(e.kind(), format!("cannot write {}: {e}", path.display())))?;
+        compare::page(comparison, &mut file)?;
+    }
     let mut out = std::io::stdout().lock();
     if args.json {
         serde_json::to_writer_pretty(&mut out, comparison)?;

@@ -6,10 +6,12 @@
 //! the shift is larger than an absolute floor, and a second run confirms it where there is one.
 
 mod cells;
+mod page;
 mod refusals;
 mod render;
 
 pub use cells::{Cell, Change};
+pub use page::page;
 pub use refusals::Refusal;
 pub use render::{markdown, text};
 

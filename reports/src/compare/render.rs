@@ -110,7 +110,7 @@ fn signed(ratio: f64) -> String {
 }
 
 /// What smaller changes are not claimed.
-fn floor(c: &Comparison) -> String {
+pub(super) fn floor(c: &Comparison) -> String {
     match c.noise {
         0.0 => "No point has trials enough (6) to say what the runs differ by in themselves.".into(),
         noise => format!(

@@ -205,6 +205,11 @@ fn people_see_what_changed_and_programs_see_all() {
     markdown(&c, &mut out).unwrap();
     let shown = String::from_utf8(out).unwrap();
     assert_eq!(shown.lines().filter(|l| l.starts_with("| ")).count(), c.cells.len() + 1);
+    let mut out = Vec::new();
+    page(&c, &mut out).unwrap();
+    let shown = String::from_utf8(out).unwrap();
+    assert!(shown.contains("REGRESSED") && shown.contains("<svg class=\"bar\""));
+    assert_eq!(shown.matches("<tr>").count(), c.cells.len() + 1);
     let json = serde_json::to_value(&c).unwrap();
     assert_eq!(json["verdict"], "regression");
     assert_eq!(json["cells"].as_array().unwrap().len(), c.cells.len());

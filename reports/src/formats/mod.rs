@@ -16,6 +16,8 @@ mod plots;
 mod table;
 mod terminal;
 
+pub(crate) use html::{page_of as html_page, table as html_table};
+
 use crate::summary::Summary;
 use std::io::{self, Write};
 

@@ -5,6 +5,7 @@
 
 mod conditions;
 mod results;
+mod trials;
 
 use super::{Document, Format};
 use crate::plot;
@@ -30,15 +31,7 @@ impl Format for Html {
 }
 
 fn page(s: &Summary) -> io::Result<String> {
-    let title = escape(s.title());
-    let mut html = format!(
-        "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
-         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
-         <title>{title} · csnbench</title>\n<style>\n{}{}</style>\n</head>\n<body>\n<main>\n",
-        include_str!("page.css"),
-        dark_figures()
-    );
-    html += &header(s);
+    let mut html = header(s);
     html += &section("Before believing a number", &list(&s.limits));
     html += &figures(s)?;
     html += &section("What the numbers say", &list(&s.findings));
@@ -48,12 +41,26 @@ fn page(s: &Summary) -> io::Result<String> {
     html += &section("Where the packets went", &results::ledger(s));
     html += &section("Classes", &results::classes(s));
     html += &section("Trials that are no results", &results::invalid(s));
+    html += &section("Trial by trial", &trials::trials(s));
     html += &section("Not run", &conditions::skipped(s));
     html += &section("Elements of the meter", &results::elements(s));
     html += &section("Machine and lab", &conditions::machine(s));
     html += &section("Scenario", &conditions::scenario(s));
-    html += &format!("</main>\n<script>\n{}</script>\n</body>\n</html>\n", include_str!("page.js"));
-    Ok(html)
+    Ok(page_of(s.title(), &html))
+}
+
+/// A page with its styles and its script around a body that is HTML already; the title is text.
+pub(crate) fn page_of(title: &str, body: &str) -> String {
+    format!(
+        "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
+         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
+         <title>{} · csnbench</title>\n<style>\n{}{}</style>\n</head>\n<body>\n<main>\n{body}</main>\n\
+         <script>\n{}</script>\n</body>\n</html>\n",
+        escape(title),
+        include_str!("page.css"),
+        dark_figures(),
+        include_str!("page.js")
+    )
 }
 
 /// Title, verdict, key numbers.
@@ -145,7 +152,7 @@ fn code(text: &str) -> String {
 }
 
 /// A table. Cells are HTML already; `text` columns stand left.
-fn table(head: &[(&str, &str)], text: &[usize], rows: &[Vec<String>]) -> String {
+pub(crate) fn table(head: &[(&str, &str)], text: &[usize], rows: &[Vec<String>]) -> String {
     let class = |i: usize| if text.contains(&i) { " class=\"text\"" } else { "" };
     let heads: String = head
         .iter()
