@@ -1,8 +1,8 @@
 //! What csnbench does when it is started again for work in a process of its own: `csnbench worker lab` holds a lab,
-//! `csnbench worker generate` sends one trial's packets. Both speak JSON lines and end with their input.
+//! `csnbench worker generate` sends one trial's packets, `csnbench worker frames` some that belong to none. They speak JSON lines and end with their input.
 
 use crate::lab::holder;
-use generator::tx::Packet;
+use generator::tx::{Fates, MAX_BATCH, Packet, Slot, Transmitter, TxError};
 use generator::{Job, Pace, Plan, Report};
 use serde::{Deserialize, Serialize};
 use std::ffi::OsString;
@@ -23,6 +23,17 @@ pub struct Order {
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 #[serde(rename = "go")]
 pub struct Go;
+
+/// Frames outside of any load: the one line that their sender reads.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Frames {
+    /// The interface in the generator's namespace.
+    pub interface: String,
+    /// What is sent.
+    pub frame: Vec<u8>,
+    /// How often.
+    pub times: u32,
+}
 
 /// What the generator answers.
 #[derive(Debug, Serialize, Deserialize)]
@@ -45,6 +56,7 @@ pub fn worker(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     let done = match args.first().and_then(|a| a.to_str()) {
         Some("lab") => holder::hold(),
         Some("generate") => generate(),
+        Some("frames") => frames(),
         _ => {
             eprintln!("csnbench worker is started by csnbench run, not by hand");
             return ExitCode::from(64);
@@ -83,6 +95,37 @@ fn generate() -> io::Result<()> {
         Ok(report) => Progress::Report(Box::new(report)),
         Err(e) => Progress::Error { message: e.to_string() },
     })
+}
+
+/// Sends the frames of one order.
+fn frames() -> io::Result<()> {
+    let Some(line) = io::stdin().lines().next() else {
+        return Ok(());
+    };
+    let order: Frames = serde_json::from_str(&line?)?;
+    say(&match repeat(&order) {
+        Ok(()) => Progress::Ready,
+        Err(e) => Progress::Error { message: e.to_string() },
+    })
+}
+
+/// Sends a frame as often as asked for, and again where the device refused it.
+fn repeat(order: &Frames) -> Result<(), TxError> {
+    let mut device = generator::tx::open_packet(&order.interface)?;
+    device.prepare(order.frame.len())?;
+    let mut fill = |slots: &mut [Slot]| {
+        for slot in &mut *slots {
+            slot.buffer(order.frame.len())[..order.frame.len()].copy_from_slice(&order.frame);
+        }
+        slots.len()
+    };
+    let mut left = u64::from(order.times);
+    while left > 0 {
+        let mut fates = Fates::default();
+        device.transmit(left.min(MAX_BATCH as u64) as usize, &mut fill, &mut fates)?;
+        left = left.saturating_sub(fates.count_left());
+    }
+    Ok(())
 }
 
 /// Plans the packets and opens the interface.

@@ -11,7 +11,9 @@ pub mod ebpf;
 pub mod meter;
 pub mod prefilter;
 
-pub use meter::{Admission, Job, Launch, Meter, MeterError, OptionDoc, Readout, Running};
+pub use meter::{
+    Admission, Job, Launch, Link, Meter, MeterError, OptionDoc, Place, Readout, Running, Tells, Wire,
+};
 
 /// The meters that have an adapter of their own: one line each.
 const ADAPTED: &[&dyn Meter] = &[];

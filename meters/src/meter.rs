@@ -1,7 +1,9 @@
 //! What the harness sees of a meter.
 
+use csn::backends::Outside;
 use csn::{Counts, MeterSpec, RuleSet};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::{Child, Command};
 
@@ -34,6 +36,28 @@ pub trait Meter: Sync {
     /// As [`Meter::check`].
     fn admission(&self, spec: &MeterSpec, rules: &RuleSet, loaded: usize) -> Result<Admission, MeterError>;
 
+    /// Where it works, and with that how its cost is measured.
+    fn place(&self) -> Place {
+        Place::Process
+    }
+
+    /// Where its counts per class come from.
+    fn tells_classes(&self) -> Tells {
+        Tells::Own
+    }
+
+    /// Kinds of frames that it does not classify as the notation does, or never sees, whatever the rules say. Traffic
+    /// that has any of them can't be held against the oracle to the packet.
+    fn outside(&self, _spec: &MeterSpec, _rules: &RuleSet, _loaded: usize) -> Vec<Outside> {
+        vec![]
+    }
+
+    /// What is known to differ from the oracle, with the cause: the text of its file in `meters/deviations/`, a list
+    /// item each. Empty where nothing is known.
+    fn deviations(&self) -> &'static str {
+        ""
+    }
+
     /// Compiles the rules for the meter, starts it, and returns when it is ready to count.
     ///
     /// # Errors
@@ -46,11 +70,63 @@ pub trait Running {
     /// The processes whose CPU time is the meter's.
     fn pids(&self) -> Vec<u32>;
 
-    /// Lets the meter take what is still queued, stops it and reads its counts.
+    /// Lets the meter take what is still queued, stops it and reads its counts. Some meters hold the last packets
+    /// back until others come: `wire` sends these.
     ///
     /// # Errors
     /// A meter that died, or whose counts can't be read.
-    fn stop(self: Box<Self>) -> Result<Readout, MeterError>;
+    fn stop(self: Box<Self>, wire: &dyn Wire) -> Result<Readout, MeterError>;
+}
+
+/// Where a meter works.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// In processes of its own, whose CPU time is its cost.
+    Process,
+    /// In the kernel, in the softirq that receives: its cost is what the same load takes more than without a meter.
+    Kernel,
+}
+
+/// Where the counts per class of a meter come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tells {
+    /// It tells classes apart itself.
+    Own,
+    /// It tells flows apart; the oracle gives each flow its class.
+    Flows,
+    /// It keeps packets; the oracle gives each packet its class.
+    Packets,
+}
+
+impl Tells {
+    /// How it is said in reports.
+    pub fn words(self) -> &'static str {
+        match self {
+            Tells::Own => "its own counts",
+            Tells::Flows => "its flows, mapped to classes by the oracle",
+            Tells::Packets => "its packets, mapped to classes by the oracle",
+        }
+    }
+}
+
+/// The generator's end of the link, for frames outside of the ledger.
+pub trait Wire {
+    /// Sends a frame `times` times and returns when the device has taken all.
+    ///
+    /// # Errors
+    /// Those of sending.
+    fn send(&self, frame: &[u8], times: u32) -> std::io::Result<()>;
+}
+
+/// The Ethernet addresses of a link.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Link {
+    /// The generator's interface.
+    pub generator: [u8; 6],
+    /// The meter's interface. Packets are not addressed to it, as on a tapped link.
+    pub meter: [u8; 6],
+    /// What packets have as source and destination.
+    pub traffic: [[u8; 6]; 2],
 }
 
 /// One trial's work for a meter.
@@ -63,6 +139,8 @@ pub struct Job<'a> {
     pub loaded: usize,
     /// The interface to listen on, in the namespace that [`Launch`] enters.
     pub interface: &'a str,
+    /// The Ethernet addresses of the link that the interface is an end of.
+    pub link: Link,
     /// An empty folder for what the meter loads and writes; kept with the run.
     pub folder: &'a Path,
     /// The csnbench program, which holds the built-in meters.
@@ -78,6 +156,12 @@ pub trait Launch {
     /// # Errors
     /// Those of starting a process, or of entering the namespace.
     fn spawn(&self, command: Command) -> std::io::Result<Child>;
+
+    /// The same place, for a meter that has commands to run there at its end.
+    ///
+    /// # Errors
+    /// Those of holding the namespace open.
+    fn again(&self) -> std::io::Result<Box<dyn Launch>>;
 }
 
 /// Which packets reach the classifier, by the rule of the scenario that is the first to match them. The rest is
@@ -130,6 +214,37 @@ pub struct Readout {
     pub flows: u64,
     /// Times of the elements, where asked for.
     pub elements: Vec<ElementTimes>,
+    /// Packets that were lost inside of the meter, by its own counters, a stage each.
+    pub losses: Vec<StageLoss>,
+    /// What is worth recording, by name: socket buffer asked for and got, proof that the rules are live.
+    pub facts: BTreeMap<String, String>,
+    /// What it exported and what of that was collected, where the counts come over an export.
+    pub export: Option<Export>,
+}
+
+/// Packets lost at a stage inside of a meter.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StageLoss {
+    /// The stage, in the meter's words: `queue`, `flow cache`.
+    pub stage: String,
+    /// Packets.
+    pub packets: u64,
+}
+
+/// What a meter exported, and what became of it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Export {
+    /// Messages (datagrams) that the exporter sent, by its own counters or its sequence numbers.
+    pub messages: u64,
+    /// Flow records in them.
+    pub records: u64,
+    /// Records that the collector took.
+    pub collected: u64,
+    /// Records that were lost on the way.
+    pub lost: u64,
+    /// Packets that the lost records stood for, where the meter's own count tells.
+    pub packets: u64,
 }
 
 /// A split of CPU time that the meter takes itself, from its ready message to the end of draining.

@@ -7,11 +7,20 @@
 use csn::backends::example_rules;
 use csn::{Class, ClassId, MeterSpec, RuleSet, Span, Value, ValueSet};
 use meters::builtin::{BUILTINS, Builtin, Rules, Session, Source};
-use meters::{Job, Launch, MeterError, Readout, Running};
+use meters::{Job, Launch, Link, MeterError, Readout, Running, Wire};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, ExitCode};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
+
+/// No generator: the meter of these tests does not ask for one.
+struct Nobody;
+
+impl Wire for Nobody {
+    fn send(&self, _: &[u8], _: u32) -> std::io::Result<()> {
+        Err(std::io::ErrorKind::Unsupported.into())
+    }
+}
 
 /// What the copy inside of the namespace is told by.
 const INSIDE: &str = "CSNBENCH_LIVE_TEST";
@@ -99,6 +108,10 @@ struct Here;
 impl Launch for Here {
     fn spawn(&self, mut command: Command) -> std::io::Result<Child> {
         command.env_remove(INSIDE).spawn()
+    }
+
+    fn again(&self) -> std::io::Result<Box<dyn Launch>> {
+        Ok(Box::new(Here))
     }
 }
 
@@ -254,7 +267,7 @@ fn trial_of(
     start(meter, options, rules, loaded, folder.path(), link().1)
         .and_then(|running| {
             send(running.pids()[0]);
-            running.stop()
+            running.stop(&Nobody)
         })
         .unwrap_or_else(|e| panic!("{e}"))
 }
@@ -271,7 +284,9 @@ fn start(
     let spec = MeterSpec { name: meter.into(), options, span: Span::default() };
     let program = std::env::current_exe().unwrap();
     let meter = meters::find(meter).unwrap();
-    meter.start(&Job { spec: &spec, rules, loaded, interface, folder, program: &program, launch: &Here })
+    let link = Link { generator: [0; 6], meter: [0; 6], traffic: [[0; 6]; 2] };
+    let program = &program;
+    meter.start(&Job { spec: &spec, rules, loaded, interface, link, folder, program, launch: &Here })
 }
 
 /// Sends `each` packets to each of 101 ports, of which 100 have rules.

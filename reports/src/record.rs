@@ -78,6 +78,8 @@ pub struct Run {
     pub host: Host,
     /// How the lab is built and what could not be separated.
     pub lab: Lab,
+    /// The meters of the scenario, also those that can't be run.
+    pub meters: Vec<Meter>,
     /// What must hold, as `metric relation value`.
     pub expect: Vec<Expect>,
 }
@@ -169,6 +171,12 @@ pub struct Trial {
     pub cpu: Cpu,
     /// Times of the meter's elements, where they were asked for.
     pub elements: Vec<Element>,
+    /// Packets lost inside of the meter, by its own counters: stage → packets.
+    pub losses: BTreeMap<String, u64>,
+    /// What the meter exported and what became of it, where its counts come over an export.
+    pub export: Option<Export>,
+    /// Facts about the meter in this trial: socket buffer asked for and got, proof that its rules are live.
+    pub facts: BTreeMap<String, String>,
     /// Why the trial is not a result; empty for a valid trial.
     pub invalid: Vec<String>,
     /// What a reader should know of a valid one.
@@ -236,22 +244,69 @@ pub struct Ledger {
     pub filtered: u64,
     /// Seen by the meter and not counted, on purpose.
     pub ignored: u64,
+    /// Lost inside of the meter, by its own counters.
+    pub meter: u64,
+    /// Counted by the meter, and lost between its export and the collector.
+    pub export: u64,
     /// Counted by the meter, `others` included.
     pub counted: u64,
 }
 
 impl Ledger {
+    /// All stages in the order of a packet's way: the name, what happens there, packets. What is offered is first, and
+    /// what is counted last.
+    pub fn stages(&self) -> [(&'static str, &'static str, u64); 9] {
+        [
+            ("offered", "", self.offered),
+            ("refused", "by the device", self.refused),
+            ("interface", "dropped", self.interface),
+            ("socket", "dropped", self.socket),
+            ("filtered", "on purpose", self.filtered),
+            ("ignored", "on purpose", self.ignored),
+            ("meter", "lost inside", self.meter),
+            ("export", "lost on the way", self.export),
+            ("counted", "by the meter", self.counted),
+        ]
+    }
+
     /// Packets that are not accounted for: positive where some vanished, negative where some were counted twice.
     pub fn open(&self) -> i64 {
-        self.offered as i64
-            - (self.refused + self.interface + self.socket + self.filtered + self.ignored + self.counted)
-                as i64
+        let [(_, _, offered), rest @ ..] = self.stages();
+        offered as i64 - rest.iter().map(|(_, _, packets)| packets).sum::<u64>() as i64
     }
 
     /// Packets lost between the device and the counters.
     pub fn lost(&self) -> u64 {
-        self.interface + self.socket
+        self.interface + self.socket + self.meter + self.export
     }
+}
+
+/// What a meter exported.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Export {
+    /// Messages that the exporter sent.
+    pub messages: u64,
+    /// Flow records in them.
+    pub records: u64,
+    /// Records that the collector took.
+    pub collected: u64,
+    /// Records lost on the way.
+    pub lost: u64,
+}
+
+/// A meter of a run.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Meter {
+    /// With its options, as on the axis.
+    pub meter: String,
+    /// Where it works: `process` or `kernel`.
+    pub place: String,
+    /// Where its counts per class come from.
+    pub classes: String,
+    /// What is known to differ from the oracle, with the cause.
+    pub deviations: Vec<String>,
 }
 
 /// One class of a trial.

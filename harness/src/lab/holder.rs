@@ -5,7 +5,7 @@
 //! clean up when the run itself is killed.
 
 use super::netlink::{End, LinkCounters, Netlink};
-use super::{GENERATOR_INTERFACE, METER_INTERFACE, named, settings};
+use super::{GENERATOR_INTERFACE, GENERATOR_MAC, METER_INTERFACE, METER_MAC, named, settings};
 use nix::sched::{CloneFlags, setns, unshare};
 use serde::{Deserialize, Serialize};
 use std::fs::{self, File};
@@ -141,8 +141,8 @@ fn build(order: &Order) -> Result<Held, Failure> {
     let meter = new_network(order, 1, &mut names, &mut notes)?;
     let (generator_namespace, mut generator_socket) = generator;
     let (meter_namespace, mut meter_socket) = meter;
-    let near = End { name: METER_INTERFACE, mac: [0x02, 0x63, 0x73, 0x6e, 0x00, 0x02] };
-    let far = End { name: GENERATOR_INTERFACE, mac: [0x02, 0x63, 0x73, 0x6e, 0x00, 0x01] };
+    let near = End { name: METER_INTERFACE, mac: METER_MAC };
+    let far = End { name: GENERATOR_INTERFACE, mac: GENERATOR_MAC };
     meter_socket
         .create_veth(&near, &far, generator_namespace.as_fd(), order.mtu)
         .during("make a veth pair (kernel module veth)")?;

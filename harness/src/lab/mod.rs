@@ -22,11 +22,13 @@ pub mod named;
 pub mod netlink;
 mod place;
 mod settings;
+mod wire;
 
 pub use helper::Helper;
 pub use holder::Counters;
 pub use netlink::LinkCounters;
 pub use place::{Pinned, Place, allowed_cpus};
+pub use wire::Wire;
 
 use holder::{Answer, Order};
 use reports::record;
@@ -42,6 +44,10 @@ use std::time::Duration;
 pub const GENERATOR_INTERFACE: &str = "gen0";
 /// The meter's end of the pair, in its namespace.
 pub const METER_INTERFACE: &str = "meter0";
+/// Ethernet address of the generator's end.
+pub const GENERATOR_MAC: [u8; 6] = [0x02, 0x63, 0x73, 0x6e, 0x00, 0x01];
+/// Ethernet address of the meter's end.
+pub const METER_MAC: [u8; 6] = [0x02, 0x63, 0x73, 0x6e, 0x00, 0x02];
 /// Ethernet addresses of traffic, source and destination: neither end's own, so that the receiving host drops
 /// frames early, as it does on a tapped link.
 pub const TRAFFIC_MACS: [[u8; 6]; 2] =

@@ -48,6 +48,11 @@ impl meters::Launch for Place {
         let _ = std::fs::write(format!("/proc/{}/autogroup", child.id()), "-20");
         Ok(child)
     }
+
+    fn again(&self) -> io::Result<Box<dyn meters::Launch>> {
+        let user = self.user.as_ref().map(File::try_clone).transpose()?;
+        Ok(Box::new(Self { user, network: self.network.try_clone()?, cpu: self.cpu }))
+    }
 }
 
 /// A result of a system call.

@@ -275,7 +275,7 @@ pub fn run_on(
     // before a bench takes the machine in hand
     let host = host::facts();
     let mut bench = make(observer)?;
-    let head = plan.head(scenario, options, bench.lab(), host);
+    let head = plan.head(scenario, options, &*bench, host);
     begin(&head, options, &mut store, &mut past)?;
     let (rules, bench) = (&scenario.rules, &mut *bench);
     Sweep { plan: &plan, rules, head: &head, bench, store: &mut store, observer, stop }.run(past)

@@ -1,8 +1,9 @@
 //! The points of a sweep as records name them, and the head of a run.
 
 use super::{RunError, RunOptions};
+use crate::trial::Bench;
 use csn::experiment::Setting;
-use csn::{Axis, Nanos, Point, Rate, RateSpec, RuleSet, Scenario, Size};
+use csn::{Axis, MeterSpec, Nanos, Point, Rate, RateSpec, RuleSet, Scenario, Size};
 use reports::record;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -76,12 +77,24 @@ impl Plan {
         self.points.len() as u32 * self.repeat
     }
 
+    /// The meters of the points, each once.
+    fn meters(&self) -> Vec<&MeterSpec> {
+        let mut out: Vec<&MeterSpec> = vec![];
+        for point in &self.points {
+            let spec = &point.point.meter;
+            if !out.iter().any(|seen| seen.to_string() == spec.to_string()) {
+                out.push(spec);
+            }
+        }
+        out
+    }
+
     /// The head of the run's records.
     pub fn head(
         &self,
         scenario: &Scenario,
         options: &RunOptions,
-        lab: &record::Lab,
+        bench: &dyn Bench,
         host: record::Host,
     ) -> record::Run {
         let e = &scenario.experiment;
@@ -105,7 +118,8 @@ impl Plan {
             planned: self.trials(),
             classes: scenario.rules.classes.iter().map(csn::Class::label).collect(),
             host,
-            lab: lab.clone(),
+            lab: bench.lab().clone(),
+            meters: self.meters().into_iter().map(|spec| bench.describe(spec)).collect(),
             expect: e
                 .expect
                 .iter()

@@ -56,6 +56,8 @@ impl Evidence<'_> {
             socket: self.readout.socket_drops,
             filtered,
             ignored: self.readout.ignored,
+            meter: self.readout.losses.iter().map(|l| l.packets).sum(),
+            export: self.readout.export.map_or(0, |e| e.packets),
             counted: self.readout.classes.iter().map(|c| c.packets).sum(),
         }
     }

@@ -4,13 +4,17 @@ use super::evidence::Evidence;
 use super::validity::{self, Figures, Reason};
 use super::{Bench, Measured, Task, TrialError};
 use crate::cpu::{self, Sample};
-use crate::lab::{Counters, GENERATOR_INTERFACE, Helper, Lab, METER_INTERFACE, Pinned, TRAFFIC_MACS};
+use crate::lab::{
+    Counters, GENERATOR_INTERFACE, GENERATOR_MAC, Helper, Lab, METER_INTERFACE, METER_MAC, Pinned,
+    TRAFFIC_MACS, Wire,
+};
 use crate::worker::{Go, Order, Progress};
 use csn::{MeterSpec, RuleSet};
 use generator::Report;
 use generator::job::Amount;
-use meters::{Admission, Launch, Meter, MeterError, Readout, Running};
+use meters::{Admission, Launch, Link, Meter, MeterError, Place, Readout, Running};
 use reports::record;
+use std::collections::BTreeMap;
 use std::io;
 use std::path::PathBuf;
 use std::process::Command;
@@ -122,7 +126,8 @@ impl LiveBench {
         let report = self.send(generator, task, watch)?;
         let after = self.drain(&pids)?;
         let closed = Sample::take(&pids, meter_cpu);
-        let readout = running.stop().map_err(|e| e.to_string());
+        let wire = Wire::new(self.lab.generator(), &self.program);
+        let readout = running.stop(&wire).map_err(|e| e.to_string());
         let cpu = match (&opened, &closed, &readout) {
             (Ok(opened), Ok(closed), Ok(readout)) => opened.until(closed, readout.split, readout.syscalls),
             _ => record::Cpu::default(),
@@ -148,6 +153,23 @@ impl Bench for LiveBench {
         self.lab.facts()
     }
 
+    fn describe(&self, spec: &MeterSpec) -> record::Meter {
+        let meter = spec.to_string();
+        let Ok(known) = self.find(spec) else { return record::Meter { meter, ..record::Meter::default() } };
+        let place = match known.place() {
+            Place::Process => "process",
+            Place::Kernel => "kernel",
+        };
+        let deviations =
+            known.deviations().lines().filter_map(|l| l.strip_prefix("- ")).map(Into::into).collect();
+        record::Meter {
+            meter,
+            place: place.into(),
+            classes: known.tells_classes().words().into(),
+            deviations,
+        }
+    }
+
     fn prepare(&self, spec: &MeterSpec, rules: &RuleSet) -> Result<String, record::Skip> {
         let meter = self.find(spec)?;
         let version = meter.version().map_err(|e| skip(spec, e))?;
@@ -167,6 +189,7 @@ impl Bench for LiveBench {
             rules: task.rules,
             loaded: task.loaded,
             interface: METER_INTERFACE,
+            link: Link { generator: GENERATOR_MAC, meter: METER_MAC, traffic: TRAFFIC_MACS },
             folder: task.folder,
             program: &self.program,
             launch: self.lab.meter(),
@@ -217,6 +240,14 @@ fn assemble(task: &Task<'_>, admission: &Admission, observed: &Observed) -> Meas
         classes,
         cpu: observed.cpu.clone(),
         elements: readout.elements.iter().map(element).collect(),
+        losses: losses(readout),
+        export: readout.export.map(|e| record::Export {
+            messages: e.messages,
+            records: e.records,
+            collected: e.collected,
+            lost: e.lost,
+        }),
+        facts: readout.facts.clone(),
         ..record::Trial::default()
     };
     Measured { trial, noise: !reasons.is_empty() && reasons.iter().all(Reason::is_noise) }
@@ -242,6 +273,15 @@ fn element(e: &meters::meter::ElementTimes) -> record::Element {
         max,
         timer: e.timer,
     }
+}
+
+/// Packets lost inside of the meter, by stage.
+fn losses(readout: &Readout) -> BTreeMap<String, u64> {
+    let mut out = BTreeMap::new();
+    for loss in &readout.losses {
+        *out.entry(loss.stage.clone()).or_default() += loss.packets;
+    }
+    out
 }
 
 /// Why a meter is left out.

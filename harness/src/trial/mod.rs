@@ -13,7 +13,7 @@ pub use live::LiveBench;
 use crate::lab::LabError;
 use csn::experiment::Setting;
 use csn::{MeterSpec, Nanos, RuleSet};
-use reports::record::{Lab, Skip, Trial};
+use reports::record::{Lab, Meter, Skip, Trial};
 use std::io;
 use std::path::Path;
 
@@ -65,6 +65,11 @@ pub enum TrialError {
 pub trait Bench {
     /// How the lab is built and what could not be separated.
     fn lab(&self) -> &Lab;
+
+    /// What is to be known of a meter, whether or not it can run here.
+    fn describe(&self, spec: &MeterSpec) -> Meter {
+        Meter { meter: spec.to_string(), ..Meter::default() }
+    }
 
     /// The meter's version, where it can run here with these options.
     ///

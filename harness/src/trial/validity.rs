@@ -110,13 +110,16 @@ impl fmt::Display for Reason {
             Reason::Open(l) => write!(
                 f,
                 "the ledger does not close: of {} packets offered, {} refused, {} dropped by the interface, {} by \
-                 the socket, {} filtered, {} ignored and {} counted leave {}",
+                 the socket, {} filtered, {} ignored, {} lost inside of the meter, {} on the way to the collector and \
+                 {} counted leave {}",
                 l.offered,
                 l.refused,
                 l.interface,
                 l.socket,
                 l.filtered,
                 l.ignored,
+                l.meter,
+                l.export,
                 l.counted,
                 l.open()
             ),

@@ -2,7 +2,7 @@
 
 use csn::{Counts, MeterSpec, RuleSet};
 use harness::lab::{Helper, METER_INTERFACE};
-use meters::{Admission, Job, Meter, MeterError, OptionDoc, Readout, Running};
+use meters::{Admission, Job, Meter, MeterError, OptionDoc, Readout, Running, Wire};
 use std::io::{BufRead, Write};
 use std::os::fd::AsRawFd;
 use std::process::Command;
@@ -56,7 +56,8 @@ impl Meter for Oracle {
         let child = job.launch.spawn(command).map_err(failed)?;
         let mut helper = Helper::new(child, Duration::from_secs(5)).map_err(failed)?;
         skip_chatter(&mut helper);
-        Ok(Box::new(Counting(helper)))
+        let more = if job.spec.option("fault") == Some("more") { 100 } else { 0 };
+        Ok(Box::new(Counting(helper, more)))
     }
 }
 
@@ -68,15 +69,17 @@ fn skip_chatter(helper: &mut Helper) {
     }) {}
 }
 
-struct Counting(Helper);
+struct Counting(Helper, u32);
 
 impl Running for Counting {
     fn pids(&self) -> Vec<u32> {
         vec![self.0.pid()]
     }
 
-    fn stop(mut self: Box<Self>) -> Result<Readout, MeterError> {
+    fn stop(mut self: Box<Self>, wire: &dyn Wire) -> Result<Readout, MeterError> {
         let failed = |e: std::io::Error| MeterError::Failed { meter: "oracle".into(), reason: e.to_string() };
+        // ARP frames, which are no part of the load and are counted as others
+        wire.send(&[&[0xff; 12][..], &[8, 6], &[0; 46]].concat(), self.1).map_err(failed)?;
         self.0.send(&"stop").map_err(failed)?;
         self.0.receive(Duration::from_secs(10), &mut || Ok(())).map_err(failed)
     }

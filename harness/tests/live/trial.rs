@@ -55,6 +55,16 @@ fn a_meter_that_counts_wrong_is_caught_by_class() {
 }
 
 #[test]
+fn frames_that_a_meter_has_sent_at_its_end_are_no_part_of_the_load() {
+    let Some(result) = trial("more", &mut || Ok(())) else { return };
+    let t = result.unwrap().trial;
+    assert_eq!((t.ledger.offered, t.ledger.interface), (5500, 0));
+    // this meter does not leave them out, and that is seen
+    assert_eq!(t.classes[0].counted, t.classes[0].expected() + 100);
+    assert_eq!(t.ledger.open(), -100);
+}
+
+#[test]
 fn a_meter_that_dies_makes_the_trial_invalid_and_no_more() {
     let Some(result) = trial("die", &mut || Ok(())) else { return };
     let measured = result.unwrap();

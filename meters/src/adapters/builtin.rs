@@ -4,7 +4,7 @@ use super::Controlled;
 use crate::builtin::options::{Common, error};
 use crate::builtin::{BUILTINS, Builtin};
 use crate::control::Event;
-use crate::meter::{Admission, Job, Meter, MeterError, OptionDoc, Readout, Running};
+use crate::meter::{Admission, Job, Meter, MeterError, OptionDoc, Readout, Running, Wire};
 use crate::prefilter::{Discard, WHOLE, admission, compile};
 use csn::{ClassId, Counts, MeterSpec, RuleSet};
 use std::collections::HashMap;
@@ -127,7 +127,7 @@ impl Running for Process {
         vec![self.process.pid()]
     }
 
-    fn stop(self: Box<Self>) -> Result<Readout, MeterError> {
+    fn stop(self: Box<Self>, _wire: &dyn Wire) -> Result<Readout, MeterError> {
         let Self { meter, process, labels: known, classes } = *self;
         let failed = |reason: String| MeterError::Failed { meter: meter.clone(), reason };
         let Event::Readout { totals, labels, .. } = process.stop()? else {

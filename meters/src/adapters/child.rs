@@ -133,6 +133,10 @@ mod tests {
         fn spawn(&self, mut command: Command) -> std::io::Result<Child> {
             command.spawn()
         }
+
+        fn again(&self) -> std::io::Result<Box<dyn Launch>> {
+            Ok(Box::new(Here))
+        }
     }
 
     fn shell(script: &str) -> (tempfile::TempDir, Result<Controlled, MeterError>) {

@@ -241,6 +241,7 @@ impl<W: Work, C: Capture, P: Probe> Run<W, C, P> {
             syscalls,
             flows: account.flows,
             elements: self.probe.times(),
+            ..Readout::default()
         }
     }
 }

@@ -1,7 +1,7 @@
 //! A row per trial, invalid ones included, for spreadsheets and statistics programs.
 
 use super::{Document, Format};
-use crate::record::Trial;
+use crate::record::{Ledger, Trial};
 use crate::summary::{Metric, Summary, reasons};
 use std::collections::BTreeSet;
 use std::io::{self, Write};
@@ -28,7 +28,7 @@ fn render(s: &Summary, out: &mut dyn Write) -> io::Result<()> {
     let mut head: Vec<&str> = vec!["trial", "point", "repeat", "valid"];
     head.extend(&axes);
     head.push("expected_comparisons");
-    head.extend(["offered", "refused", "interface", "socket", "filtered", "ignored", "counted"]);
+    head.extend(Ledger::default().stages().map(|(name, ..)| name));
     head.extend(Metric::ALL.map(Metric::name));
     head.push("invalid_because");
     writeln!(out, "{}", head.join(","))?;
@@ -45,11 +45,7 @@ fn row(t: &Trial, axes: &BTreeSet<&str>) -> Vec<String> {
         vec![t.index.to_string(), t.point.to_string(), t.repeat.to_string(), reasons.is_empty().to_string()];
     cells.extend(axes.iter().map(|a| t.at.get(*a).cloned().unwrap_or_default()));
     cells.push(t.expected_comparisons.to_string());
-    let l = &t.ledger;
-    cells.extend(
-        [l.offered, l.refused, l.interface, l.socket, l.filtered, l.ignored, l.counted]
-            .map(|v| v.to_string()),
-    );
+    cells.extend(t.ledger.stages().map(|(_, _, packets)| packets.to_string()));
     cells.extend(Metric::ALL.map(|m| m.of(t).map_or(String::new(), |v| v.to_string())));
     cells.push(reasons);
     cells

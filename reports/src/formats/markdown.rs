@@ -3,6 +3,7 @@
 use super::table::{Columns, Table};
 use super::{Document, Format};
 use crate::plot;
+use crate::record::Ledger;
 use crate::summary::{Against, Point, Summary};
 use crate::text::{self, count, number};
 use std::io::{self, Write};
@@ -135,9 +136,7 @@ fn ledger(s: &Summary, out: &mut dyn Write) -> io::Result<()> {
         .map(|p| {
             let l = &p.ledger;
             let mut row = vec![s.name(p)];
-            row.extend(
-                [l.offered, l.refused, l.interface, l.socket, l.filtered, l.ignored, l.counted].map(count),
-            );
+            row.extend(l.stages().map(|(_, _, packets)| count(packets)));
             row.push(if p.closes { "yes".into() } else { format!("open by {}", l.open()) });
             row
         })
@@ -146,10 +145,11 @@ fn ledger(s: &Summary, out: &mut dyn Write) -> io::Result<()> {
         return Ok(());
     }
     writeln!(out, "\n## Where the packets went\n\nSums over the valid trials.\n")?;
-    let head =
-        ["point", "offered", "refused", "interface", "socket", "filtered", "ignored", "counted", "closes"];
+    let stages = Ledger::default().stages().map(|(name, ..)| name);
+    let head: Vec<String> =
+        ["point"].iter().chain(&stages).chain(&["closes"]).map(|s| s.to_string()).collect();
     let text: Vec<bool> = (0..head.len()).map(|i| i == 0).collect();
-    table(&head.map(String::from), &text, &rows, out)
+    table(&head, &text, &rows, out)
 }
 
 fn invalid(s: &Summary, out: &mut dyn Write) -> io::Result<()> {

@@ -205,7 +205,9 @@ fn loss(s: &Summary) -> String {
         return format!("No packet was lost: all {} of the valid trials are accounted for.", count(sent));
     };
     let Some(e) = worst.get(Metric::Loss) else { return String::new() };
-    let stage = if worst.ledger.socket >= worst.ledger.interface { "socket" } else { "interface" };
+    let l = &worst.ledger;
+    let stages = [("interface", l.interface), ("export", l.export), ("meter", l.meter), ("socket", l.socket)];
+    let stage = stages.iter().max_by_key(|(_, packets)| packets).map_or("", |(name, _)| name);
     let several = if lossy.len() == 1 {
         String::new()
     } else {

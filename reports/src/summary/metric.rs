@@ -28,6 +28,10 @@ pub enum Metric {
     InterfaceLoss,
     /// Of these, dropped by the meter's socket.
     SocketLoss,
+    /// Lost inside of the meter, by its own counters, as a share of the packets sent.
+    MeterLoss,
+    /// Counted by the meter and lost on the way to the collector, as a share of the packets sent.
+    ExportLoss,
     /// Share of the planned packets that the transmitting device refused.
     Refused,
     /// Packets counted in a class beyond what it should have: at least so many were misclassified.
@@ -90,7 +94,7 @@ pub enum Unit {
 
 impl Metric {
     /// Every metric, in the order of tables.
-    pub const ALL: [Metric; 23] = [
+    pub const ALL: [Metric; 25] = [
         Metric::UserNs,
         Metric::SystemNs,
         Metric::TotalNs,
@@ -101,6 +105,8 @@ impl Metric {
         Metric::Loss,
         Metric::InterfaceLoss,
         Metric::SocketLoss,
+        Metric::MeterLoss,
+        Metric::ExportLoss,
         Metric::Refused,
         Metric::Misclassified,
         Metric::Achieved,
@@ -159,6 +165,8 @@ impl Metric {
             Metric::Loss => ("loss", "loss", Unit::Share),
             Metric::InterfaceLoss => ("interface_loss", "lost at the interface", Unit::Share),
             Metric::SocketLoss => ("socket_loss", "lost at the socket", Unit::Share),
+            Metric::MeterLoss => ("meter_loss", "lost inside of the meter", Unit::Share),
+            Metric::ExportLoss => ("export_loss", "lost on the way to the collector", Unit::Share),
             Metric::Refused => ("refused", "refused by the device", Unit::Share),
             Metric::Misclassified => ("misclassified", "misclassified", Unit::Packets),
             Metric::Achieved => ("achieved_pps", "achieved rate", Unit::Pps),
@@ -192,6 +200,8 @@ impl Metric {
             Metric::Loss => per_packet(l.lost()),
             Metric::InterfaceLoss => per_packet(l.interface),
             Metric::SocketLoss => per_packet(l.socket),
+            Metric::MeterLoss => per_packet(l.meter),
+            Metric::ExportLoss => per_packet(l.export),
             Metric::Refused => ratio(l.refused as f64, l.offered as f64),
             Metric::Misclassified => {
                 Some(t.classes.iter().map(|c| c.counted.saturating_sub(expected(c)) as f64).sum())

@@ -180,6 +180,8 @@ fn total(trials: &[&Trial]) -> Ledger {
         socket: sum.socket + t.ledger.socket,
         filtered: sum.filtered + t.ledger.filtered,
         ignored: sum.ignored + t.ledger.ignored,
+        meter: sum.meter + t.ledger.meter,
+        export: sum.export + t.ledger.export,
         counted: sum.counted + t.ledger.counted,
     })
 }

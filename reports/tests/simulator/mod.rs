@@ -129,6 +129,7 @@ fn run(test: Test, repeat: u32, seed: u64, steps: &[u32], planned: u32) -> Run {
             facts: BTreeMap::from([("BPF JIT".into(), "on".into()), ("governor".into(), "unknown".into())]),
             warnings: vec!["This is a virtual machine: what its neighbours do shows in the numbers.".into()],
         },
+        meters: vec![],
         lab: Lab {
             kind: "user namespace".into(),
             generator_cpu: Some(0),

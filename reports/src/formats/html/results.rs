@@ -2,6 +2,7 @@
 
 use super::super::table::{Columns, Table};
 use super::{code, table as html_table};
+use crate::record::Ledger;
 use crate::summary::{Against, ClassLine, Metric, Point, State, Summary};
 use crate::text::{self, count, escape, number, plural};
 
@@ -160,9 +161,7 @@ pub(super) fn ledger(s: &Summary) -> String {
         .map(|p| {
             let l = &p.ledger;
             let mut row = vec![escape(&s.name(p))];
-            row.extend(
-                [l.offered, l.refused, l.interface, l.socket, l.filtered, l.ignored, l.counted].map(count),
-            );
+            row.extend(l.stages().map(|(_, _, packets)| count(packets)));
             row.push(if p.closes {
                 "<span class=\"mark good\">closes</span>".into()
             } else {
@@ -174,20 +173,20 @@ pub(super) fn ledger(s: &Summary) -> String {
     if rows.is_empty() {
         return String::new();
     }
-    let head = [
-        ("point", ""),
-        ("offered", ""),
-        ("− refused", "by the device"),
-        ("− interface", "dropped"),
-        ("− socket", "dropped"),
-        ("− filtered", "on purpose"),
-        ("− ignored", "on purpose"),
-        ("= counted", "by the meter"),
-        ("", ""),
-    ];
+    let stages = Ledger::default().stages();
+    let names: Vec<String> = (stages.iter().enumerate())
+        .map(|(i, (name, ..))| match i {
+            0 => (*name).into(),
+            i if i + 1 == stages.len() => format!("= {name}"),
+            _ => format!("− {name}"),
+        })
+        .collect();
+    let mut head = vec![("point", "")];
+    head.extend(names.iter().map(String::as_str).zip(stages.map(|(_, what, _)| what)));
+    head.push(("", ""));
     let note = "<p class=\"note\">Packets, summed over the valid trials of a point. It closes when every packet of every \
                 trial is somewhere.</p>\n";
-    html_table(&head, &[0, 8], &rows) + note
+    html_table(&head, &[0, head.len() - 1], &rows) + note
 }
 
 /// Expected and counted packets of every class, a point behind each click.
