@@ -1,4 +1,4 @@
-//! How a built-in meter and the adapter that started it talk: lines of JSON on standard output, and `stop` on
+//! How a built-in meter (or the collector) and the adapter that started it talk: lines of JSON on standard output, and `stop` on
 //! standard input.
 
 use serde::{Deserialize, Serialize};
@@ -7,17 +7,25 @@ use std::io::{BufRead, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use crate::collector::Collected;
 use crate::meter::Readout;
 
 /// The line that ends a session.
 pub const STOP: &str = "stop";
 
-/// What a built-in meter says.
+/// What a built-in meter or the collector says.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "lowercase")]
 pub enum Event {
     /// It counts from now on.
     Ready,
+    /// A collector: it takes messages from now on.
+    Listening {
+        /// Where.
+        address: std::net::SocketAddr,
+    },
+    /// A collector: the end.
+    Collected(Box<Collected>),
     /// The end.
     Readout {
         /// What the harness wants to know. The classes are there if the meter was given rules of the notation.

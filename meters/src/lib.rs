@@ -6,8 +6,10 @@
 pub mod adapters;
 pub mod builtin;
 pub mod capture;
+pub mod collector;
 pub mod control;
 pub mod ebpf;
+pub mod flows;
 pub mod meter;
 pub mod prefilter;
 

@@ -4,6 +4,7 @@ mod add;
 mod advise;
 mod check;
 mod codes;
+mod collect;
 mod compare;
 mod compile;
 mod completions;
@@ -62,6 +63,8 @@ enum Verb {
     Generate(generate::Args),
     /// Run one built-in meter by itself
     Meter(meter::Args),
+    /// Collect what flow meters export: NetFlow v5 and v9, IPFIX
+    Collect(collect::Args),
     /// Measure: run scenarios and report
     Run(run::Args),
     /// Render stored records again
@@ -111,6 +114,7 @@ pub fn main() -> ExitCode {
         Verb::Import(args) => import::run(args),
         Verb::Generate(args) => generate::run(args),
         Verb::Meter(args) => meter::run(args),
+        Verb::Collect(args) => collect::run(args),
         Verb::Run(args) => run::run(args),
         Verb::Report(args) => report::run(args),
         Verb::Compare(args) => compare::run(args),
