@@ -1,12 +1,20 @@
-//! What checking rule sets costs as they grow: the text to a scenario with every finding, and of that the geometry.
+//! What checking and compiling rule sets costs as they grow.
 //!
 //! ```text
-//! cargo bench -p csn --bench scale                  # shapes that are drawn here, at 1,000 to 100,000 rules
-//! cargo bench -p csn --bench scale -- FILE…         # these scenarios
+//! cargo bench -p csn --bench scale                          # shapes that are drawn here, at 1,000 to 100,000 rules
+//! cargo bench -p csn --bench scale -- FILE…                 # these scenarios
+//! cargo bench -p csn --bench scale -- compile [BACKEND…]    # from rules to what back ends write
 //! ```
 //!
-//! `growth` is the time per rule and logarithm of the rules over that of the row before: 1 is n log n.
+//! Checking is the text to a scenario with every finding, and of that the geometry. `growth` is the time per rule and
+//! logarithm of the rules over that of the row before: 1 is n log n.
 
+#[allow(dead_code)]
+#[path = "../tests/support/classbench.rs"]
+mod classbench;
+
+use csn::RuleSet;
+use csn::backends::{BACKENDS, Backend, Form, Options, shared_tests};
 use csn::sample::Random;
 use std::fmt::Write as _;
 use std::time::{Duration, Instant};
@@ -110,6 +118,12 @@ fn five_tuples(n: usize, seed: u64, lengths: &[(usize, u32)], ranges: usize) -> 
     out
 }
 
+/// Rule sets that are compiled: many classes of narrow rules, and rules of firewalls, some with masks of flags.
+const COMPILED: &[(&str, fn(usize) -> RuleSet)] = &[
+    ("classes", |n| csn::compile("bench.csn", &classes(n), &mut csn::NoLoader).scenario.rules),
+    ("fw1", |n| classbench::grown(&classbench::load("fw1_1k"), n, &mut Random::new(2))),
+];
+
 /// Time on the CPU of this thread, where the system says it: others on the machine do not count then.
 fn on_cpu() -> Option<Duration> {
     let text = std::fs::read_to_string("/proc/self/schedstat").ok()?;
@@ -143,8 +157,7 @@ fn measure(name: &str, text: &str, before: Option<(Duration, usize)>) -> (Durati
     let rules = &outcome.scenario.rules;
     let (geometry, _) = fastest(|| csn::geometry::diagnostics(rules, &outcome.scenario.mix));
     let n = rules.rules.len();
-    let each = |(t, n): (Duration, usize)| t.as_secs_f64() / (n as f64 * (n as f64).log2());
-    let growth = before.map_or(String::from("-"), |b| format!("{:.2}", each((whole, n)) / each(b)));
+    let growth = growth((whole, n), before);
     let found = |code: &str| outcome.diagnostics.iter().filter(|d| d.code == code).count();
     println!(
         "{name:<26} {n:>7} {:>9.1} {:>9.1} {growth:>7}   W251 {} W252 {} W253 {} L254 {}",
@@ -158,6 +171,55 @@ fn measure(name: &str, text: &str, before: Option<(Duration, usize)>) -> (Durati
     (whole, n)
 }
 
+/// How the time per rule has grown, over n log n.
+fn growth((time, n): (Duration, usize), before: Option<(Duration, usize)>) -> String {
+    let each = |(t, n): (Duration, usize)| t.as_secs_f64() / (n as f64 * (n as f64).log2());
+    before.map_or(String::from("-"), |b| format!("{:.2}", each((time, n)) / each(b)))
+}
+
+/// Times what one back end makes of the sets, in one of its forms.
+fn compile(backend: &dyn Backend, form: Option<Form>, sets: &[(&str, RuleSet)]) {
+    let name = form.map_or(backend.name().to_owned(), |f| format!("{} ({})", backend.name(), f.name));
+    let mut before = None;
+    for (shape, rules) in sets {
+        let n = rules.rules.len();
+        before = before.filter(|(s, _)| *s == shape);
+        let options = Options { form, shared: Some(shared_tests(rules)), ..Options::default() };
+        // what takes long is not repeated
+        let (start, cpu) = (Instant::now(), on_cpu());
+        let mut made = backend.emit(rules, &options);
+        let mut time = on_cpu().zip(cpu).map_or(start.elapsed(), |(now, before)| now - before);
+        if time < Duration::from_millis(300) {
+            (time, made) = fastest(|| backend.emit(rules, &options));
+        }
+        println!(
+            "{name:<22} {shape:<8} {n:>7} {:>9.1} {:>7} {:>9} {:>9.1} {:>7}",
+            time.as_secs_f64() * 1e3,
+            growth((time, n), before.map(|(_, b)| b)),
+            made.entries,
+            made.artefact.len() as f64 / 1e6,
+            made.losses.len(),
+        );
+        before = Some((shape, (time, n)));
+    }
+}
+
+fn compile_all(wanted: &[String]) {
+    let sizes = [1_000, 10_000, 100_000];
+    let sets: Vec<_> = COMPILED.iter().flat_map(|(name, shape)| sizes.map(|n| (*name, shape(n)))).collect();
+    println!(
+        "{:<22} {:<8} {:>7} {:>9} {:>7} {:>9} {:>9} {:>7}",
+        "", "", "rules", "ms", "growth", "entries", "MB", "lost"
+    );
+    for backend in BACKENDS.iter().filter(|b| wanted.is_empty() || wanted.iter().any(|w| w == b.name())) {
+        let forms = backend.forms();
+        let usual = forms.is_empty().then_some(None);
+        for form in usual.into_iter().chain(forms.iter().copied().map(Some)) {
+            compile(*backend, form, &sets);
+        }
+    }
+}
+
 /// The most memory that this process has held, where the system says so.
 fn peak() -> Option<String> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
@@ -167,6 +229,11 @@ fn peak() -> Option<String> {
 
 fn main() {
     let files: Vec<String> = std::env::args().skip(1).filter(|a| !a.starts_with('-')).collect();
+    if files.first().is_some_and(|f| f == "compile") {
+        compile_all(&files[1..]);
+        println!("at most {} of memory", peak().unwrap_or_else(|| "an unknown amount".into()));
+        return;
+    }
     println!("{:<26} {:>7} {:>9} {:>9} {:>7}   findings", "", "rules", "check ms", "geometry", "growth");
     for file in &files {
         match std::fs::read_to_string(file) {

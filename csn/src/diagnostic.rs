@@ -70,7 +70,16 @@ pub struct Diagnostic {
 /// The texts of a compilation: the file itself first, then what it includes.
 #[derive(Clone, Debug, Default)]
 pub struct Sources {
-    files: Vec<(String, String)>,
+    files: Vec<Source>,
+}
+
+/// One text.
+#[derive(Clone, Debug)]
+struct Source {
+    name: String,
+    text: String,
+    /// Where lines begin: counting them anew for every place of a large file takes its time.
+    lines: Vec<u32>,
 }
 
 impl Sources {
@@ -81,18 +90,21 @@ impl Sources {
 
     /// Adds a file and gives it its number.
     pub fn add(&mut self, name: impl Into<String>, text: impl Into<String>) -> FileId {
-        self.files.push((name.into(), text.into()));
+        let text = text.into();
+        let behind = text.match_indices('\n').map(|(i, _)| i as u32 + 1);
+        let lines = [0].into_iter().chain(behind).collect();
+        self.files.push(Source { name: name.into(), text, lines });
         FileId(self.files.len() as u32 - 1)
     }
 
     /// The name that a file was opened by.
     pub fn name(&self, file: FileId) -> &str {
-        &self.files[file.0 as usize].0
+        &self.files[file.0 as usize].name
     }
 
     /// The text of a file.
     pub fn text(&self, file: FileId) -> &str {
-        &self.files[file.0 as usize].1
+        &self.files[file.0 as usize].text
     }
 
     /// The text of a stretch.
@@ -102,14 +114,34 @@ impl Sources {
 
     /// All files in the order in which they were opened.
     pub fn iter(&self) -> impl Iterator<Item = (FileId, &str, &str)> {
-        self.files.iter().enumerate().map(|(i, (n, t))| (FileId(i as u32), n.as_str(), t.as_str()))
+        (0..).map(FileId).zip(&self.files).map(|(id, s)| (id, s.name.as_str(), s.text.as_str()))
     }
 
     /// Line and column of a byte offset, both from 1; columns count characters.
     pub fn line_column(&self, file: FileId, offset: u32) -> (usize, usize) {
-        let text = self.text(file);
-        let before = &text[..(offset as usize).min(text.len())];
-        let line_start = before.rfind('\n').map_or(0, |i| i + 1);
-        (before.matches('\n').count() + 1, before[line_start..].chars().count() + 1)
+        let Source { text, lines, .. } = &self.files[file.0 as usize];
+        let offset = offset.min(text.len() as u32);
+        let line = lines.partition_point(|start| *start <= offset);
+        let before = &text[lines[line - 1] as usize..offset as usize];
+        (line, before.chars().count() + 1)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_and_columns_count_from_one_and_columns_count_characters() {
+        let mut sources = Sources::new();
+        let text = "a\n\nä = b;\r\n";
+        let file = sources.add("x.csn", text);
+        let at = |needle: &str| sources.line_column(file, text.find(needle).unwrap() as u32);
+        assert_eq!([at("a"), at("\n"), at("ä"), at("=")], [(1, 1), (1, 2), (3, 1), (3, 3)]);
+        assert_eq!(sources.line_column(file, 2), (2, 1), "an empty line");
+        assert_eq!(sources.line_column(file, text.len() as u32), (4, 1), "behind the last line's end");
+        assert_eq!(sources.line_column(file, u32::MAX), (4, 1), "beyond the text");
+        let empty = sources.add("empty", "");
+        assert_eq!(sources.line_column(empty, 0), (1, 1));
     }
 }

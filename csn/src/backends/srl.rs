@@ -64,7 +64,7 @@ impl Backend for Srl {
         Emitted {
             artefact: out,
             labels: class_labels(rules),
-            losses: too_many_classes(rules, &lost),
+            losses: too_many_classes(&lost),
             entries: kept.len(),
             notes,
             ..Emitted::default()

@@ -20,8 +20,6 @@ pub(super) enum Container {
 
 impl Container {
     pub(super) const COUNT: usize = 6;
-    pub(super) const ALL: [Container; Self::COUNT] =
-        [Container::Eth, Container::Four, Container::Six, Container::Tcp, Container::Udp, Container::Icmp];
 
     pub(super) fn name(self) -> &'static str {
         match self {
@@ -37,7 +35,7 @@ impl Container {
 
 /// Leaves of a container, as `"name": value`.
 pub(super) type Choice = (Container, String);
-/// Entries: each takes one of every list.
+/// Entries: each takes one of every list. The leaves of a list are of one container; lists are ordered by it.
 pub(super) type Choices = Vec<Vec<Choice>>;
 
 /// The entries; together they match what the alternative matches. The error says what the model does not have.

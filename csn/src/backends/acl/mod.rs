@@ -26,7 +26,7 @@ use crate::field::Field;
 use crate::frame_kind::FrameKind;
 use crate::ruleset::{ClassId, RuleSet};
 use aces::{Choice, Container, matches};
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::fmt::Write;
 
 /// The most entries that one direction of a rule may need.
@@ -52,7 +52,7 @@ impl Backend for Acl {
 
     fn emit(&self, rules: &RuleSet, _: &Options) -> Emitted {
         let mut out = Emitted::default();
-        let mut names = Names::default();
+        let mut names = Names::new(rules);
         let mut used = [false; Container::COUNT];
         let mut text = String::new();
         let all = alternatives(rules);
@@ -64,12 +64,12 @@ impl Backend for Acl {
                 Ok(made) => {
                     written += 1;
                     kept.extend(of_rule);
-                    let base = Names::base(&rules.label(class));
-                    for choices in made.concat() {
+                    for choices in made.into_iter().flatten() {
+                        choices.iter().flatten().for_each(|(c, _)| used[*c as usize] = true);
+                        let frame = Frame::new(&choices);
                         product(&choices, |leaves| {
-                            leaves.iter().for_each(|(c, _)| used[*c as usize] = true);
-                            let name = names.unique(&base);
-                            ace(&mut text, &name, leaves);
+                            let name = names.next(class);
+                            frame.write(&mut text, &name, leaves);
                             text += ",\n";
                             out.labels.push((name, class));
                         });
@@ -79,41 +79,56 @@ impl Backend for Acl {
             }
         }
         out.notes.extend(expansion(written, out.labels.len(), "entries", WHY));
-        let rest = names.unique(&Names::base(&rules.label(ClassId::OTHERS)));
-        ace(&mut text, &rest, &[]);
+        let rest = names.next(ClassId::OTHERS);
+        Frame::new(&[]).write(&mut text, &rest, &[]);
         out.labels.push((rest, ClassId::OTHERS));
         out.entries = out.labels.len();
         out.outside = outside(&kept);
-        out.artefact = format!(
+        let head = format!(
             "{{\"ietf-access-control-list:acls\": {{\"acl\": [{{\"name\": \"csn\", \"type\": \"{}\", \
-             \"aces\": {{\"ace\": [\n{text}\n]}}}}]}}}}\n",
+             \"aces\": {{\"ace\": [\n",
             kind(used)
         );
+        text.insert_str(0, &head);
+        out.artefact = text + "\n]}}]}}\n";
         out
     }
 }
 
 const WHY: &str = "a leaf has one value, and an entry is of one IP version";
 
-/// Writes an entry.
-fn ace(out: &mut String, name: &str, leaves: &[&Choice]) {
-    let _ = write!(out, "{{\"name\": {}", quoted(name));
-    let mut open = ", \"matches\": {";
-    for container in Container::ALL {
-        let mut sign = "{";
-        for (_, leaf) in leaves.iter().filter(|(c, _)| *c == container) {
-            if sign == "{" {
-                let _ = write!(out, "{open}\"{}\": ", container.name());
-                open = ", ";
-            }
-            out.push_str(sign);
-            out.push_str(leaf);
-            sign = ", ";
-        }
-        out.push_str(if sign == "{" { "" } else { "}" });
+/// What all entries of some choices have in common: a set of flags can make a hundred entries of a rule.
+struct Frame {
+    /// What stands in front of each leaf.
+    before: Vec<String>,
+    /// What stands behind the last.
+    end: &'static str,
+}
+
+impl Frame {
+    /// The frame of choices whose lists are ordered by container.
+    fn new(choices: &[Vec<Choice>]) -> Self {
+        let mut open: Option<Container> = None;
+        let containers = choices.iter().filter_map(|list| list.first()).map(|(c, _)| *c);
+        let before = containers.map(|c| match open.replace(c) {
+            Some(same) if same == c => ", ".to_owned(),
+            Some(_) => format!("}}, \"{}\": {{", c.name()),
+            None => format!(", \"matches\": {{\"{}\": {{", c.name()),
+        });
+        Self { before: before.collect(), end: if choices.is_empty() { "" } else { "}}" } }
     }
-    let end = if open == ", " { "}" } else { "" };
-    let _ = write!(out, "{end}, \"actions\": {{\"forwarding\": \"accept\"}}}}");
+
+    /// Writes an entry.
+    fn write(&self, out: &mut String, name: &str, leaves: &[&Choice]) {
+        out.push_str("{\"name\": ");
+        quote(out, name);
+        for (before, (_, leaf)) in self.before.iter().zip(leaves) {
+            out.push_str(before);
+            out.push_str(leaf);
+        }
+        out.push_str(self.end);
+        out.push_str(", \"actions\": {\"forwarding\": \"accept\"}}");
+    }
 }
 
 /// The type of a list whose entries have these containers.
@@ -130,15 +145,30 @@ fn kind(used: [bool; Container::COUNT]) -> &'static str {
     }
 }
 
-/// Names of entries, each given once.
-#[derive(Default)]
+/// Names of entries, each given once: that of the class, then that with a number behind it.
 struct Names {
-    given: HashSet<String>,
-    /// How often a label was used.
-    counts: HashMap<String, usize>,
+    /// The place of each class in `bases`: labels that are alike without their ends share one.
+    of_class: Vec<usize>,
+    /// What labels become, and how many names were made of it.
+    bases: Vec<(String, usize)>,
+    /// The places of `bases`.
+    known: HashMap<String, usize>,
 }
 
 impl Names {
+    fn new(rules: &RuleSet) -> Self {
+        let mut out = Self { of_class: Vec::new(), bases: Vec::new(), known: HashMap::new() };
+        for class in (0..rules.classes.len() as u32).map(ClassId) {
+            let base = Self::base(&rules.label(class));
+            let at = *out.known.entry(base.clone()).or_insert(out.bases.len());
+            if at == out.bases.len() {
+                out.bases.push((base, 0));
+            }
+            out.of_class.push(at);
+        }
+        out
+    }
+
     /// What a label becomes: without control characters, and with room for a number.
     fn base(label: &str) -> String {
         let clean = |c: char| if c.is_control() { '_' } else { c };
@@ -146,21 +176,34 @@ impl Names {
         if base.is_empty() { "class".to_owned() } else { base }
     }
 
-    fn unique(&mut self, base: &str) -> String {
-        let count = self.counts.entry(base.to_owned()).or_default();
+    /// The name of one more entry of a class. No two bases make the same name with their numbers, but a base can be
+    /// what another makes.
+    fn next(&mut self, class: ClassId) -> String {
+        let (base, count) = &mut self.bases[self.of_class[class.index()]];
         loop {
             *count += 1;
-            let name = if *count == 1 { base.to_owned() } else { format!("{base}-{count}") };
-            if self.given.insert(name.clone()) {
+            if *count == 1 {
+                return base.clone();
+            }
+            let mut name = String::with_capacity(base.len() + 8);
+            let _ = write!(name, "{base}-{count}");
+            if !self.known.contains_key(&name) {
                 return name;
             }
         }
     }
 }
 
-/// A JSON string; control characters are gone.
-fn quoted(text: &str) -> String {
-    format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
+/// Writes a JSON string; control characters are gone.
+fn quote(out: &mut String, text: &str) {
+    out.push('"');
+    for c in text.chars() {
+        if matches!(c, '\\' | '"') {
+            out.push('\\');
+        }
+        out.push(c);
+    }
+    out.push('"');
 }
 
 /// The frames that devices may see otherwise than these rules mean.

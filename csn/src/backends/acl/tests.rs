@@ -6,6 +6,7 @@ use crate::sample::{Frames, Random, rule_set};
 use crate::value::{Value, ValueSet};
 use crate::{FrameKinds, Key, packet};
 use serde_json::Value as Json;
+use std::collections::HashSet;
 
 /// The first entry of the list that matches.
 fn first_match(list: &Json, key: &Key) -> String {

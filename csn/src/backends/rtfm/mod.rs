@@ -35,14 +35,14 @@ impl Backend for Rtfm {
     fn emit(&self, rules: &RuleSet, options: &Options) -> Emitted {
         let (kept, lost): (Vec<_>, Vec<_>) =
             alternatives(rules).into_iter().partition(|a| a.class.0 <= MAX_CLASS);
-        let mut program = Writer::new(rules, shared(&kept, options)).program(&kept);
+        let mut program = Writer::new(rules, shared(&kept, options), alike(&kept)).program(&kept);
         program.set = options.set;
         Emitted {
             artefact: program.to_string(),
             entries: program.rules.len(),
             program: Compiled::Rtfm(program),
             labels: class_labels(rules),
-            losses: too_many_classes(rules, &lost),
+            losses: too_many_classes(&lost),
             ..Emitted::default()
         }
     }
@@ -54,10 +54,10 @@ pub(super) fn class_labels(rules: &RuleSet) -> Vec<(String, ClassId)> {
 }
 
 /// Rules whose class has no number in a flow record.
-pub(super) fn too_many_classes(rules: &RuleSet, lost: &[Alternative]) -> Vec<Loss> {
+pub(super) fn too_many_classes(lost: &[Alternative]) -> Vec<Loss> {
     let loss = |a: &Alternative| Loss {
         rule: a.rule,
-        reason: format!("class {} has no number in two octets", rules.label(a.class)),
+        reason: format!("left out: flow records have numbers for {MAX_CLASS} classes, in two octets"),
     };
     let mut losses: Vec<Loss> = lost.iter().map(loss).collect();
     losses.dedup();
@@ -68,6 +68,13 @@ pub(super) fn too_many_classes(rules: &RuleSet, lost: &[Alternative]) -> Vec<Los
 fn shared(all: &[Alternative], options: &Options) -> Vec<(Field, ValueSet)> {
     let Some(named) = &options.shared else { return in_all(all) };
     named.iter().filter(|(f, s)| all.iter().all(|a| a.test(*f) == Some(s))).cloned().collect()
+}
+
+/// How many alternatives make each test.
+fn alike(all: &[Alternative]) -> HashMap<&(Field, ValueSet), usize> {
+    let mut out = HashMap::new();
+    all.iter().flat_map(|a| &a.tests).for_each(|test| *out.entry(test).or_default() += 1);
+    out
 }
 
 /// One test of the engine: attribute, octets, mask and value.
@@ -114,6 +121,8 @@ struct Ending {
 struct Writer<'a> {
     source: &'a RuleSet,
     shared: Vec<(Field, ValueSet)>,
+    /// How many alternatives make a test.
+    alike: HashMap<&'a (Field, ValueSet), usize>,
     rules: Vec<Rule>,
     comments: Vec<(u32, String)>,
     /// The target of each rule that jumps, as a label.
@@ -125,10 +134,15 @@ struct Writer<'a> {
 }
 
 impl<'a> Writer<'a> {
-    fn new(source: &'a RuleSet, shared: Vec<(Field, ValueSet)>) -> Self {
+    fn new(
+        source: &'a RuleSet,
+        shared: Vec<(Field, ValueSet)>,
+        alike: HashMap<&'a (Field, ValueSet), usize>,
+    ) -> Self {
         Self {
             source,
             shared,
+            alike,
             rules: Vec::new(),
             comments: Vec::new(),
             targets: Vec::new(),
@@ -211,7 +225,7 @@ impl<'a> Writer<'a> {
     fn chain(&mut self, all: &[Alternative]) -> Vec<Block> {
         let mut blocks = Vec::new();
         for alternative in all {
-            let tests = self.own_tests(alternative, all);
+            let tests = self.own_tests(alternative);
             let Some((first, rest)) = tests.split_first() else {
                 // whatever comes here is matched, and nothing comes further
                 let ending = self.ending(alternative, &[]);
@@ -237,15 +251,14 @@ impl<'a> Writer<'a> {
     }
 
     /// The tests that are not shared, as patterns: few patterns first, then the field in which rules differ most.
-    fn own_tests(&self, alternative: &Alternative, all: &[Alternative]) -> Vec<Vec<Pattern>> {
-        let differing = |f: Field| all.iter().filter(|a| a.test(f) != alternative.test(f)).count();
+    fn own_tests(&self, alternative: &Alternative) -> Vec<Vec<Pattern>> {
         let mut tests: Vec<_> = alternative
             .tests
             .iter()
             .filter(|(f, _)| self.shared.iter().all(|(s, _)| s != f))
-            .map(|(f, s)| (patterns(*f, s), std::cmp::Reverse(differing(*f))))
+            .map(|test| (patterns(test.0, &test.1), self.alike.get(test).copied().unwrap_or(0)))
             .collect();
-        tests.sort_by_key(|(p, differing)| (p.len(), *differing));
+        tests.sort_by_key(|(p, alike)| (p.len(), *alike));
         tests.into_iter().map(|(p, _)| p).collect()
     }
 
