@@ -13,7 +13,7 @@ mod click;
 mod cubes;
 mod ebpf;
 mod flow_keys;
-mod iptables;
+pub(crate) mod iptables;
 mod labels;
 mod nftables;
 mod octets;

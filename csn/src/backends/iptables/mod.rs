@@ -36,6 +36,7 @@ use crate::frame_kind::FrameKind;
 use crate::packet::BEHIND_EXTENSIONS;
 use crate::ruleset::{ClassId, RuleSet};
 use std::fmt::Write;
+pub(crate) use terms::{is_dscp_match, tos_of_dscp, tos_parts};
 
 /// The back end `iptables`.
 pub struct Iptables;

@@ -1,6 +1,7 @@
 //! From one direction of a rule to the matches of iptables that make it up.
 
 use crate::backends::Alternative;
+use crate::backends::cubes::{Cube, cubes};
 use crate::field::Field;
 use crate::packet::{EXTENSIONS, ICMP, ICMPV6, IPV4, IPV6, PORT_PROTOCOLS, TCP, UDP, fragment};
 use crate::value::{Range, Value, ValueSet};
@@ -32,7 +33,13 @@ pub(super) fn variants(a: &Alternative, family: u8) -> Result<Vec<String>, Strin
     }
     let kind = if family == 4 { IPV4 } else { IPV6 };
     let type_fits = a.test(Field::EtherType).is_none_or(|s| s.contains(Value::number(kind.into())));
-    let Some(a) = a.for_ip(family).filter(|_| type_fits) else { return Ok(Vec::new()) };
+    let Some(mut a) = a.for_ip(family).filter(|_| type_fits) else { return Ok(Vec::new()) };
+    // both look at the same octet: one match of it is enough
+    if let (Some(dscp), Some(tos)) = (a.test(Field::Dscp), a.test(Field::Tos)) {
+        let octets = tos.intersect(&tos_of_dscp(dscp));
+        a.tests.retain(|(f, _)| *f != Field::Dscp);
+        a.tests.iter_mut().filter(|(f, _)| *f == Field::Tos).for_each(|(_, s)| *s = octets.clone());
+    }
     let mut all: Vec<Any> = vec![transport(&a, family)?];
     for (field, set) in &a.tests {
         all.push(network(*field, set, family)?);
@@ -74,14 +81,11 @@ fn network(field: Field, set: &ValueSet, family: u8) -> Result<Any, String> {
     Ok(match field {
         Field::SrcMac => mac(set)?,
         Field::SrcIp | Field::DstIp => addresses(field, set, family),
-        Field::Dscp => {
-            let octets = set.ranges().iter().map(|r| Range::numbers(r.lo.bits << 2, r.hi.bits << 2 | 3));
-            match set.as_single().or(domain.subtract(set).as_single()) {
-                Some(v) if set.contains(v) => vec![format!(" -m dscp --dscp {}", v.bits)],
-                Some(v) => vec![format!(" -m dscp ! --dscp {}", v.bits)],
-                None => tos(&ValueSet::from_ranges(octets)),
-            }
-        }
+        Field::Dscp => match set.as_single().or(domain.subtract(set).as_single()) {
+            Some(v) if set.contains(v) => vec![format!(" -m dscp --dscp {}", v.bits)],
+            Some(v) => vec![format!(" -m dscp ! --dscp {}", v.bits)],
+            None => tos(&tos_of_dscp(set)),
+        },
         Field::Tos => tos(set),
         Field::Ttl => {
             let (name, option) = if family == 4 { ("ttl", "ttl") } else { ("hl", "hl") };
@@ -132,20 +136,40 @@ fn addresses(field: Field, set: &ValueSet, family: u8) -> Any {
     })
 }
 
+/// The masks that make up a set of TOS octets; `false` where it is less to name those of what is left out.
+fn tos_masks(set: &ValueSet) -> (bool, Vec<Cube>) {
+    let (within, without) = (cubes(set, 8), cubes(&Field::Tos.domain().subtract(set), 8));
+    if without.len() < within.len() { (false, without) } else { (true, within) }
+}
+
 fn tos(set: &ValueSet) -> Any {
-    let domain = Field::Tos.domain();
-    let rest = domain.subtract(set);
-    let option = |not: &str, set: &ValueSet| -> Vec<String> {
-        let blocks = set.prefixes(8);
-        blocks.iter().map(|p| format!(" -m tos {not}--tos {:#x}/{:#x}", p.value.bits, p.mask(8))).collect()
+    let option = |not: &str, c: &Cube| format!(" -m tos {not}--tos {:#x}/{:#x}", c.value, c.mask);
+    match tos_masks(set) {
+        (false, masks) => vec![masks.iter().map(|c| option("! ", c)).collect()],
+        (true, masks) => masks.iter().map(|c| option("", c)).collect(),
+    }
+}
+
+/// The sets of TOS octets that one rule of iptables each can ask for, and that together make up `set`.
+pub(crate) fn tos_parts(set: &ValueSet) -> Vec<ValueSet> {
+    let octets = |c: &Cube| {
+        let fit = (0..256).filter(|o| o & c.mask == c.value);
+        ValueSet::from_ranges(fit.map(|o| Range::numbers(o, o)))
     };
-    if rest.is_empty() {
-        return always();
+    match tos_masks(set) {
+        (false, _) => vec![set.clone()],
+        (true, masks) => masks.iter().map(octets).collect(),
     }
-    if rest.prefixes(8).len() < set.prefixes(8).len() {
-        return vec![option("! ", &rest).concat()];
-    }
-    option("", set)
+}
+
+/// The TOS octets with these code points.
+pub(crate) fn tos_of_dscp(set: &ValueSet) -> ValueSet {
+    ValueSet::from_ranges(set.ranges().iter().map(|r| Range::numbers(r.lo.bits << 2, r.hi.bits << 2 | 3)))
+}
+
+/// Whether the match `dscp` can ask for these code points: it takes one, or all but one.
+pub(crate) fn is_dscp_match(set: &ValueSet) -> bool {
+    set.as_single().or(Field::Dscp.domain().subtract(set).as_single()).is_some()
 }
 
 fn ttl(name: &str, option: &str, r: &Range) -> String {

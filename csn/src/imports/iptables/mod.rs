@@ -19,8 +19,11 @@ mod tests;
 use super::nftables::classes::{Classes, Common};
 use super::nftables::conjunction::Conjunction;
 use super::{Builder, Import, Imported};
+use crate::backends::iptables::{is_dscp_match, tos_of_dscp, tos_parts};
 use crate::diagnostic::Span;
+use crate::field::Field;
 use crate::imports::builder::lines;
+use crate::value::ValueSet;
 use options::{Parsed, Problem};
 use std::collections::HashMap;
 
@@ -223,8 +226,10 @@ impl Walk<'_> {
             match tests.finish() {
                 Ok(Some(tests)) => {
                     let class = *id.get_or_insert_with(|| self.classes.class(&class, span, self.out));
-                    self.out.rule(class, tests, span);
-                    self.count += 1;
+                    for tests in by_octets(tests) {
+                        self.out.rule(class, tests, span);
+                        self.count += 1;
+                    }
                 }
                 Ok(None) => {
                     self.out.aside(span, "a rule that no packet matches", "its tests contradict each other");
@@ -233,4 +238,24 @@ impl Walk<'_> {
             }
         }
     }
+}
+
+/// The same tests with those of DSCP and TOS as single matches of iptables say them: several matches of one rule can
+/// make a set of octets that only several rules say, and those read back as they are.
+fn by_octets(mut tests: Vec<(Field, ValueSet)>) -> Vec<Vec<(Field, ValueSet)>> {
+    let Some(at) = tests.iter().position(|(f, _)| matches!(f, Field::Dscp | Field::Tos)) else {
+        return vec![tests];
+    };
+    let octets = match &tests[at] {
+        (Field::Dscp, set) if is_dscp_match(set) => return vec![tests],
+        (Field::Dscp, set) => tos_of_dscp(set),
+        (_, set) => set.clone(),
+    };
+    tests.remove(at);
+    if octets == Field::Tos.domain() {
+        // the IP version is tested anyway
+        return vec![tests];
+    }
+    let with = |part| tests.iter().cloned().chain([(Field::Tos, part)]).collect();
+    tos_parts(&octets).into_iter().map(with).collect()
 }
