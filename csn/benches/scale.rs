@@ -118,8 +118,11 @@ fn five_tuples(n: usize, seed: u64, lengths: &[(usize, u32)], ranges: usize) -> 
     out
 }
 
+/// A rule set of `n` rules.
+type Compiled = fn(usize) -> RuleSet;
+
 /// Rule sets that are compiled: many classes of narrow rules, and rules of firewalls, some with masks of flags.
-const COMPILED: &[(&str, fn(usize) -> RuleSet)] = &[
+const COMPILED: &[(&str, Compiled)] = &[
     ("classes", |n| csn::compile("bench.csn", &classes(n), &mut csn::NoLoader).scenario.rules),
     ("fw1", |n| classbench::grown(&classbench::load("fw1_1k"), n, &mut Random::new(2))),
 ];
