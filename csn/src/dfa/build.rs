@@ -35,13 +35,45 @@ struct Builder {
     seen: Vec<usize>,
     first: Vec<u32>,
     edges: Vec<Edge>,
+    start: u32,
+    /// Where all rules that match are wanted: the sets of them that walks end with, by their numbers.
+    sets: Option<Sets>,
 }
 
+/// Sets of rules, each with a number.
+type Sets = HashMap<Vec<u32>, u32>;
+
+/// Added to the number of a set while it is not known how many there are.
+const SET: u32 = 1 << 31;
+
 pub(super) fn build(rules: &RuleSet, limit: Limit) -> Result<Dfa, TooLarge> {
+    let builder = run(rules, limit, false)?;
+    let Builder { fields, first, edges, classes, start, .. } = builder;
+    Ok(Dfa { fields, classes, start, first, edges })
+}
+
+/// The automaton whose walks end in sets of rules, and the rules of each set.
+pub(super) fn build_all(rules: &RuleSet, limit: Limit) -> Result<(Dfa, Vec<Vec<u32>>), TooLarge> {
+    let builder = run(rules, limit, true)?;
+    let Builder { fields, first, mut edges, mut start, sets, .. } = builder;
+    let mut by_number: Vec<Vec<u32>> = vec![Vec::new(); sets.as_ref().map_or(0, HashMap::len)];
+    for (set, number) in sets.into_iter().flatten() {
+        by_number[number as usize] = set;
+    }
+    // sets first, then states
+    let classes = by_number.len() as u32;
+    let renumber = |to: u32| if to >= SET { to - SET } else { to + classes };
+    edges.iter_mut().for_each(|e| e.to = renumber(e.to));
+    start = renumber(start);
+    Ok((Dfa { fields, classes, start, first, edges }, by_number))
+}
+
+fn run(rules: &RuleSet, limit: Limit, every: bool) -> Result<Builder, TooLarge> {
     let all = alternatives(rules);
     let tested = |f: &Field| all.iter().any(|a| a.test(*f).is_some());
     let fields: Vec<Field> = Field::ALL.into_iter().filter(tested).collect();
-    let classes = rules.classes.len() as u32;
+    // states of sets are numbered when all are known
+    let classes = if every { 0 } else { rules.classes.len() as u32 };
     let mut builder = Builder {
         fields,
         rests: Vec::new(),
@@ -53,12 +85,14 @@ pub(super) fn build(rules: &RuleSet, limit: Limit) -> Result<Dfa, TooLarge> {
         seen: Vec::new(),
         first: vec![0],
         edges: Vec::new(),
+        start: 0,
+        sets: every.then(HashMap::new),
     };
     let list = builder.intern(&all);
-    builder.seen = vec![0; builder.rests.len().max(rules.classes.len())];
-    let start = builder.position(0, &list)?;
-    let Builder { fields, first, edges, .. } = builder;
-    Ok(Dfa { fields, classes, start, first, edges })
+    let ends = rules.classes.len().max(rules.rules.len());
+    builder.seen = vec![0; builder.rests.len().max(ends)];
+    builder.start = builder.position(0, &list)?;
+    Ok(builder)
 }
 
 impl Builder {
@@ -67,7 +101,7 @@ impl Builder {
         let mut known: HashMap<(usize, Option<&ValueSet>, Rest), Rest> = HashMap::new();
         let mut out = Vec::with_capacity(all.len());
         for a in all {
-            let mut rest = a.class.0;
+            let mut rest = if self.sets.is_some() { a.rule as u32 } else { a.class.0 };
             let mut decides = Some(rest);
             for (i, field) in self.fields.iter().enumerate().rev() {
                 let set = a.test(*field);
@@ -82,8 +116,19 @@ impl Builder {
         out
     }
 
-    /// What decides without a look at more fields: the first rule that tests nothing more, or the end.
-    fn class_of(&self, field: usize, list: &[Rest]) -> Option<u32> {
+    /// What decides without a look at more fields: the first rule that tests nothing more, or the end; where all rules
+    /// are wanted, that end's set.
+    fn class_of(&mut self, field: usize, list: &[Rest]) -> Option<u32> {
+        if let Some(sets) = &mut self.sets {
+            // all fields count, unless no rule is left
+            if !list.is_empty() && field < self.fields.len() {
+                return None;
+            }
+            let mut set = list.to_vec();
+            set.sort_unstable();
+            let number = sets.len() as u32;
+            return Some(SET | *sets.entry(set).or_insert(number));
+        }
         match list.first() {
             None => Some(0),
             Some(class) if field == self.fields.len() => Some(*class),
@@ -133,7 +178,7 @@ impl Builder {
             if self.seen[next as usize] <= before {
                 self.seen[next as usize] = self.steps;
                 list.push(next);
-                if self.class_of(field + 1, &[next]).is_some() {
+                if self.sets.is_none() && self.class_of(field + 1, &[next]).is_some() {
                     // nothing behind it is ever reached
                     break;
                 }
@@ -210,7 +255,7 @@ impl Builder {
         row.reverse();
         // an accepting state needs no more octets
         if let [Edge { to, .. }] = row.as_slice()
-            && *to < self.classes
+            && (*to < self.classes || *to >= SET)
         {
             return Ok(*to);
         }

@@ -4,6 +4,8 @@
 //! network order. The mark is 0 where the packet does not have the field, and nothing follows; 4 or 6 before an
 //! address of that IP version (4 or 16 octets); and 1 before any other value (as many octets as its bits need).
 //!
+//! [`Matches`] is an automaton whose walks end in the set of all rules that match.
+//!
 //! The states are numbered; the first of them, one for each class, accept: a walk that reaches one ends there, whatever
 //! follows. Which rule matches first is decided when the automaton is made, so that a walk costs as much for the last
 //! rule as for the first. The price is the number of states, which can grow with every combination of values that rules
@@ -126,6 +128,30 @@ impl Dfa {
             state = edges[edges.partition_point(|e| e.last < *octet)].to;
         }
         ClassId(state)
+    }
+}
+
+/// An automaton that tells all rules that match, not only the first.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Matches {
+    /// The automaton; its accepting states are the sets of rules.
+    pub automaton: Dfa,
+    sets: Vec<Vec<u32>>,
+}
+
+impl Matches {
+    /// The automaton of a rule list. It has more states than that of the first match, since no rule hides another.
+    ///
+    /// # Errors
+    /// Where it goes beyond the limit.
+    pub fn build(rules: &RuleSet, limit: Limit) -> Result<Self, TooLarge> {
+        let (automaton, sets) = build::build_all(rules, limit)?;
+        Ok(Self { automaton, sets })
+    }
+
+    /// The rules of an accepting state, from 0, ascending.
+    pub fn rules(&self, set: ClassId) -> &[u32] {
+        self.sets.get(set.index()).map_or(&[], Vec::as_slice)
     }
 }
 

@@ -66,3 +66,24 @@ fn a_limit_is_kept() {
     assert_eq!(Dfa::build(&example_rules(), Limit { states: 14, ..limit }), Err(TooLarge));
     assert_eq!(Dfa::build(&example_rules(), Limit { steps: 3, ..limit }), Err(TooLarge));
 }
+
+#[test]
+fn all_rules_that_match_are_told() {
+    let mut random = Random::new(12);
+    let (mut several, mut packed) = (0, Vec::new());
+    for _ in 0..150 {
+        let count = 1 + random.below(12);
+        let rules = rule_set(&mut random, count, &Field::ALL[1..]);
+        let all = Matches::build(&rules, Limit::default()).expect("within the limit");
+        let frames = Frames::new(&rules);
+        for _ in 0..300 {
+            let key = packet::parse(&frames.draw(&mut random).bytes, None);
+            all.automaton.pack(&key, &mut packed);
+            let wanted: Vec<u32> =
+                (0..).zip(&rules.rules).filter(|(_, r)| r.matches(&key)).map(|(i, _)| i).collect();
+            assert_eq!(all.rules(all.automaton.walk(&packed)), wanted, "{key}");
+            several += usize::from(wanted.len() > 1);
+        }
+    }
+    assert!(several > 500, "{several}");
+}

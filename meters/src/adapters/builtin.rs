@@ -42,7 +42,7 @@ impl Meter for BuiltIn {
     }
 
     fn version(&self) -> Result<String, MeterError> {
-        Ok(env!("CARGO_PKG_VERSION").into())
+        self.0.version()
     }
 
     fn check(&self, spec: &MeterSpec, rules: &RuleSet) -> Result<(), MeterError> {

@@ -6,8 +6,10 @@
 
 pub mod auto;
 pub mod count;
+pub mod ebpf;
 pub mod options;
 pub mod pipeline;
+pub mod regex;
 pub mod rtfm;
 pub mod timing;
 pub mod tree;
@@ -16,6 +18,7 @@ pub use pipeline::{Account, End, RECEIVE, Start, Work};
 pub use timing::{Off, On, Probe};
 
 use crate::meter::{MeterError, OptionDoc, Readout};
+use csn::backends::{Emitted, Options, by_name};
 use csn::{ClassId, MeterSpec, Nanos, RuleSet};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -31,6 +34,14 @@ pub trait Builtin: Sync {
 
     /// The options that it takes, with their documentation.
     fn options(&self) -> &'static [OptionDoc];
+
+    /// The version, where the meter can run here; else why not and the command that would mend it.
+    ///
+    /// # Errors
+    /// [`MeterError::Unavailable`].
+    fn version(&self) -> Result<String, MeterError> {
+        Ok(env!("CARGO_PKG_VERSION").into())
+    }
 
     /// Whether it tells classes apart; what does not counts everything as `others`.
     fn tells_classes(&self) -> bool {
@@ -62,11 +73,36 @@ pub trait Builtin: Sync {
 }
 
 /// Every built-in meter: one line each.
-pub const BUILTINS: &[&dyn Builtin] = &[&rtfm::Rtfm, &auto::Auto, &tree::Tree, &count::Count];
+pub const BUILTINS: &[&dyn Builtin] =
+    &[&rtfm::Rtfm, &auto::Auto, &regex::Regex, &tree::Tree, &ebpf::Ebpf, &count::Count];
 
 /// The built-in meter of that name.
 pub fn find(name: &str) -> Option<&'static dyn Builtin> {
     BUILTINS.iter().copied().find(|m| m.name() == name)
+}
+
+/// What a rule back end makes of rules, all of them.
+///
+/// # Errors
+/// The first rule that it can't express.
+pub fn emit(
+    spec: &MeterSpec,
+    backend: &str,
+    rules: &RuleSet,
+    options: &Options,
+) -> Result<Emitted, MeterError> {
+    let backend = by_name(backend).ok_or_else(|| MeterError::Failed {
+        meter: spec.name.clone(),
+        reason: format!("there is no back end `{backend}`"),
+    })?;
+    let made = backend.emit(rules, options);
+    match made.losses.first() {
+        None => Ok(made),
+        Some(loss) => {
+            let reason = loss.reason.clone();
+            Err(MeterError::Loss { meter: spec.name.clone(), rule: loss.rule + 1, reason })
+        }
+    }
 }
 
 /// What a process of a built-in meter loads.

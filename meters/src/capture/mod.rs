@@ -9,7 +9,7 @@ mod ring;
 
 pub use cpu::Cpu;
 pub use file::File;
-pub use ring::{Ring, RingOptions};
+pub use ring::{Ring, RingOptions, interface_index};
 
 use crate::meter::MeterError;
 use csn::Nanos;

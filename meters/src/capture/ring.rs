@@ -132,7 +132,7 @@ impl Ring {
         filter: Option<&[libc::sock_filter]>,
         cpu: Rc<Cpu>,
     ) -> Result<Self, MeterError> {
-        let interface = index(name)?;
+        let interface = interface_index(name)?;
         // protocol 0: nothing is received before `bind` says what
         // SAFETY: takes no pointers
         let fd = unsafe { libc::socket(libc::AF_PACKET, libc::SOCK_RAW | libc::SOCK_CLOEXEC, 0) };
@@ -278,7 +278,10 @@ impl Memory {
 }
 
 /// The index of an interface of this network namespace.
-fn index(name: &str) -> Result<u32, MeterError> {
+///
+/// # Errors
+/// [`MeterError::Unavailable`] where there is none of that name.
+pub fn interface_index(name: &str) -> Result<u32, MeterError> {
     let known = || {
         let all = nix::net::if_::if_nameindex();
         let names: Vec<_> =

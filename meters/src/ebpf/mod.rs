@@ -68,6 +68,47 @@ pub struct Ran {
     pub nanoseconds: u32,
 }
 
+/// How often a program ran while run times were measured ([`measure`]), and how long altogether.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Statistics {
+    /// Runs.
+    pub runs: u64,
+    /// Their time, what measuring takes included.
+    pub nanoseconds: u64,
+}
+
+/// The kernel measures the run times of all programs of the machine, until this is dropped.
+#[derive(Debug)]
+pub struct Measuring {
+    _statistics: OwnedFd,
+}
+
+/// Has the kernel measure run times (Linux 5.8).
+///
+/// # Errors
+/// What the kernel answers.
+pub fn measure() -> io::Result<Measuring> {
+    Ok(Measuring { _statistics: sys::enable_statistics()? })
+}
+
+/// A program that does nothing: what measuring and running cost by themselves.
+pub fn nothing(hook: Hook) -> Program {
+    use csn::ebpf::{Instruction, Map, code};
+    let pass = if hook == Hook::Xdp { 2 } else { -1 };
+    let counts =
+        Map { name: "counts", kind: MapKind::PerCpuArray, value_size: 16, entries: 1, contents: vec![] };
+    Program {
+        hook,
+        instructions: vec![
+            Instruction { code: code::MOV_K, imm: pass, ..Instruction::default() },
+            Instruction { code: code::EXIT, ..Instruction::default() },
+        ],
+        maps: vec![counts],
+        relocations: vec![],
+        comments: vec![],
+    }
+}
+
 /// A program at work on an interface, until it is dropped.
 #[derive(Debug)]
 pub struct Attached {
@@ -154,6 +195,15 @@ impl Loaded {
     pub fn attach(&self, interface: u32) -> io::Result<Attached> {
         let link = sys::create_link(self.program.as_raw_fd(), self.hook, interface)?;
         Ok(Attached { _link: link })
+    }
+
+    /// Its runs while run times were measured.
+    ///
+    /// # Errors
+    /// What the kernel answers.
+    pub fn statistics(&self) -> io::Result<Statistics> {
+        let (runs, nanoseconds) = sys::run_time(self.program.as_raw_fd())?;
+        Ok(Statistics { runs, nanoseconds })
     }
 
     /// What the verifier did: instructions that it went through.

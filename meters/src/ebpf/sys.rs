@@ -12,6 +12,7 @@ const PROG_LOAD: libc::c_int = 5;
 const PROG_TEST_RUN: libc::c_int = 10;
 const OBJ_GET_INFO_BY_FD: libc::c_int = 15;
 const LINK_CREATE: libc::c_int = 28;
+const ENABLE_STATS: libc::c_int = 32;
 
 /// `union bpf_attr` of MAP_CREATE.
 #[repr(C)]
@@ -216,15 +217,34 @@ pub(super) fn create_link(program: RawFd, hook: Hook, interface: u32) -> io::Res
     bpf(LINK_CREATE, &mut attr).map(descriptor)
 }
 
-/// Octets of `struct bpf_prog_info` up to `verified_insns`, and where that is.
+/// Octets of `struct bpf_prog_info` up to `verified_insns`, and where things are.
 const PROG_INFO: usize = 224;
+const RUN_TIME: usize = 192;
+const RUN_COUNT: usize = 200;
 const VERIFIED_INSNS: usize = 216;
 
-pub(super) fn verified_instructions(program: RawFd) -> io::Result<u32> {
+fn info(program: RawFd) -> io::Result<[u64; PROG_INFO / 8]> {
     let mut info = [0u64; PROG_INFO / 8];
     let mut attr =
         GetInfo { fd: program as u32, info_len: PROG_INFO as u32, info: info.as_mut_ptr() as usize as u64 };
     bpf(OBJ_GET_INFO_BY_FD, &mut attr)?;
-    let word = info[VERIFIED_INSNS / 8].to_ne_bytes();
+    Ok(info)
+}
+
+pub(super) fn verified_instructions(program: RawFd) -> io::Result<u32> {
+    let word = info(program)?[VERIFIED_INSNS / 8].to_ne_bytes();
     Ok(u32::from_ne_bytes([word[0], word[1], word[2], word[3]]))
+}
+
+/// Runs of a program while run times were measured, and their nanoseconds.
+pub(super) fn run_time(program: RawFd) -> io::Result<(u64, u64)> {
+    let info = info(program)?;
+    Ok((info[RUN_COUNT / 8], info[RUN_TIME / 8]))
+}
+
+/// Has the kernel measure run times for as long as the descriptor is open.
+pub(super) fn enable_statistics() -> io::Result<OwnedFd> {
+    // BPF_STATS_RUN_TIME
+    let mut kind = 0u32;
+    bpf(ENABLE_STATS, &mut kind).map(descriptor)
 }

@@ -4,7 +4,7 @@ use super::engine::Engine;
 use super::readout::Classes;
 use crate::builtin::{Rules, Session};
 use crate::meter::MeterError;
-use csn::backends::{Compiled, Options, by_name, shared_tests};
+use csn::backends::{Compiled, Options, shared_tests};
 use csn::rtfm::Program;
 use csn::{MeterSpec, RuleSet};
 
@@ -55,18 +55,15 @@ pub struct RuleFile {
 /// # Errors
 /// The first rule that the meter can't express.
 pub fn emit(spec: &MeterSpec, rules: &RuleSet, loaded: usize) -> Result<RuleFile, MeterError> {
-    let failed = |reason: &str| MeterError::Failed { meter: spec.name.clone(), reason: reason.into() };
-    let backend = by_name("rtfm").ok_or_else(|| failed("there is no back end `rtfm`"))?;
     // the structure is that of the whole list, whatever part of it is loaded
     let options = Options { shared: Some(shared_tests(rules)), ..Options::default() };
-    let made = backend.emit(&rules.first(loaded), &options);
-    if let Some(loss) = made.losses.first() {
-        let reason = loss.reason.clone();
-        return Err(MeterError::Loss { meter: spec.name.clone(), rule: loss.rule + 1, reason });
-    }
+    let made = crate::builtin::emit(spec, "rtfm", &rules.first(loaded), &options)?;
     match made.program {
         Compiled::Rtfm(program) => Ok(RuleFile { text: made.artefact, program, labels: made.labels }),
-        _ => Err(failed("the back end `rtfm` made no program")),
+        _ => Err(MeterError::Failed {
+            meter: spec.name.clone(),
+            reason: "the back end `rtfm` made no program".into(),
+        }),
     }
 }
 
