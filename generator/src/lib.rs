@@ -6,6 +6,7 @@
 //!                                              └──────► Report { Ledger, lateness }
 //! ```
 
+pub mod bpf;
 pub mod dist;
 pub mod frame;
 pub mod job;

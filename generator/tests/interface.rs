@@ -5,9 +5,12 @@ mod support;
 
 use csn::mix::{Component, Miss, Order, Payload, ShareOf, Target, Traffic};
 use csn::{Layer, RateSpec, RuleSet, Size, Span, TrafficMix};
+use generator::bpf::{OnReceive, Verdict};
 use generator::job::{Amount, Job};
+use generator::send::{Pacing, send_by_threads};
 use generator::tx::{Needs, TABLE, TxError};
 use generator::{Plan, Report, send};
+use std::collections::HashMap;
 use std::sync::atomic::AtomicBool;
 
 fn job(size: Size, count: u64) -> Job {
@@ -37,11 +40,10 @@ fn job(size: Size, count: u64) -> Job {
 
 /// Sends by a line of the table; none where the machine lacks what that one needs.
 fn send_by(name: &str, job: &Job) -> Option<Result<Report, String>> {
-    let entry = generator::tx::by_name(name).unwrap();
     let mut plan = Plan::new(job).unwrap();
-    let result = (entry.open)(support::NEAR)
+    let result = generator::tx::open(name, support::NEAR, plan.longest())
         .map_err(generator::SendError::from)
-        .and_then(|mut tx| send(&mut plan, tx.as_mut(), entry.pace, &AtomicBool::new(false)));
+        .and_then(|mut o| send(&mut plan, o.tx.as_mut(), o.pace, &AtomicBool::new(false)));
     match result {
         Err(generator::SendError::Device(e @ TxError::Missing { .. })) => {
             eprintln!("skipped: {e}");
@@ -61,6 +63,8 @@ fn what_is_counted_arrives_and_all_send_the_same() {
     if !support::enter(&args) {
         return;
     }
+    // frames of XDP programs need a receiver that polls; without the right to have one, `live` is skipped
+    let _polling = OnReceive::attach(support::FAR, Verdict::Pass);
     for name in to_interfaces() {
         let fixed = |bytes| Size::Fixed { bytes, layer: Layer::Frame };
         let before = support::received(support::FAR);
@@ -81,4 +85,26 @@ fn what_is_counted_arrives_and_all_send_the_same() {
         assert_eq!(seen.len(), planned.len(), "{name}");
         assert!(seen == planned, "{name} sends other frames than planned");
     }
+    several_threads_send_the_same_flows();
+}
+
+fn several_threads_send_the_same_flows() {
+    let job = job(Size::Range { lo: 60, hi: 1514, layer: Layer::Frame }, 2000);
+    let reader = support::Reader::open(support::FAR);
+    let open = |thread, longest| generator::tx::open_queue("packet", support::NEAR, thread, longest);
+    let stop = AtomicBool::new(false);
+    let report = send_by_threads(&job, 3, &open, Pacing::default(), &stop).unwrap();
+    assert_eq!((report.planned, report.ledger.total().packets), (2000, 2000));
+    let planned = by_flow(Plan::new(&job).unwrap().frames().map(|f| f.bytes));
+    assert!(by_flow(reader.frames()) == planned, "threads send other frames than planned");
+    assert!(planned.len() > 50);
+}
+
+/// Frames of each flow, in their order; flows are told apart by addresses and what follows them.
+fn by_flow(frames: impl IntoIterator<Item = Vec<u8>>) -> HashMap<Vec<u8>, Vec<Vec<u8>>> {
+    let mut flows: HashMap<Vec<u8>, Vec<Vec<u8>>> = HashMap::new();
+    for frame in frames {
+        flows.entry(frame[26..38].to_vec()).or_default().push(frame);
+    }
+    flows
 }

@@ -2,8 +2,8 @@
 //! `csnbench worker generate` sends one trial's packets, `csnbench worker frames` some that belong to none. They speak JSON lines and end with their input.
 
 use crate::lab::holder;
-use generator::tx::{Fates, MAX_BATCH, Packet, Slot, Transmitter, TxError};
-use generator::{Job, Pace, Plan, Report};
+use generator::tx::{Fates, MAX_BATCH, Opened, Slot, Transmitter, TxError};
+use generator::{Job, Plan, Report};
 use serde::{Deserialize, Serialize};
 use std::ffi::OsString;
 use std::io::{self, Write};
@@ -17,6 +17,8 @@ pub struct Order {
     pub job: Job,
     /// The interface in the generator's namespace.
     pub interface: String,
+    /// What puts it there: a name in [`generator::tx::TABLE`].
+    pub transmitter: String,
 }
 
 /// The line that starts sending.
@@ -80,7 +82,7 @@ fn generate() -> io::Result<()> {
         return Ok(());
     };
     let order: Order = serde_json::from_str(&line?)?;
-    let (mut plan, mut device) = match prepare(&order) {
+    let (mut plan, mut opened) = match prepare(&order) {
         Ok(prepared) => prepared,
         Err(message) => return say(&Progress::Error { message }),
     };
@@ -91,8 +93,11 @@ fn generate() -> io::Result<()> {
     let _: Go = serde_json::from_str(&line?)?;
     // who wants it to stop ends the process
     let never = AtomicBool::new(false);
-    say(&match generator::send(&mut plan, &mut device, Pace::Clock, &never) {
-        Ok(report) => Progress::Report(Box::new(report)),
+    say(&match generator::send(&mut plan, opened.tx.as_mut(), opened.pace, &never) {
+        Ok(mut report) => {
+            report.notes.splice(..0, opened.why);
+            Progress::Report(Box::new(report))
+        }
         Err(e) => Progress::Error { message: e.to_string() },
     })
 }
@@ -112,7 +117,7 @@ fn frames() -> io::Result<()> {
 /// Sends a frame as often as asked for, and again where the device refused it.
 fn repeat(order: &Frames) -> Result<(), TxError> {
     let mut device = generator::tx::open_packet(&order.interface)?;
-    device.prepare(order.frame.len())?;
+    device.prepare(order.frame.len(), None)?;
     let mut fill = |slots: &mut [Slot]| {
         for slot in &mut *slots {
             slot.buffer(order.frame.len())[..order.frame.len()].copy_from_slice(&order.frame);
@@ -129,10 +134,10 @@ fn repeat(order: &Frames) -> Result<(), TxError> {
 }
 
 /// Plans the packets and opens the interface.
-fn prepare(order: &Order) -> Result<(Plan, Packet), String> {
+fn prepare(order: &Order) -> Result<(Plan, Opened), String> {
     let plan = Plan::new(&order.job).map_err(|e| e.to_string())?;
-    let device = generator::tx::open_packet(&order.interface).map_err(|e| e.to_string())?;
-    Ok((plan, device))
+    let opened = generator::tx::open(&order.transmitter, &order.interface, plan.longest());
+    Ok((plan, opened.map_err(|e| e.to_string())?))
 }
 
 /// Writes one line.

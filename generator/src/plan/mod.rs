@@ -189,7 +189,10 @@ impl Plan {
     pub(crate) fn write(&mut self, slot: &mut Slot) -> Option<u32> {
         let (turns, parts) = &mut self.turns[self.schedule.stream()];
         let part = parts[turns.take()];
-        self.parts[part as usize].write(slot)
+        let rule = self.parts[part as usize].write(slot);
+        // the golden ratio, so that the first flows of parts do not fall together
+        slot.flow = slot.flow.wrapping_add(part.wrapping_mul(0x9e37_79b1));
+        rule
     }
 
     /// The packets that are left, in their order; without end where neither a rate nor a number of packets ends them.

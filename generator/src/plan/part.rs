@@ -56,6 +56,7 @@ impl Part {
     #[inline]
     pub fn write(&mut self, slot: &mut Slot) -> Option<u32> {
         let i = self.pick.next(self.flows.len(), &mut self.rng);
+        slot.flow = i as u32;
         let flow = &mut self.flows[i];
         let template = &self.templates[flow.next as usize];
         flow.next = flow.next.wrapping_add_signed(flow.turn);

@@ -61,11 +61,7 @@ impl Clock {
         let mut before = self.now();
         while before < until && !stop.load(Ordering::Relaxed) {
             if until - before > SLEEP_ABOVE {
-                let nap = (until - before - SPIN).min(NAP);
-                std::thread::sleep(Duration::from_nanos(nap));
-                let woken = self.start.elapsed().as_nanos() as u64;
-                // a sleep that was meant is no stall
-                self.last = woken.min(before + nap + SPIN);
+                self.nap((until - before - SPIN).min(NAP));
                 before = self.now();
                 continue;
             }
@@ -76,6 +72,15 @@ impl Clock {
             }
             before = now;
         }
+    }
+
+    /// Sleeps.
+    pub(super) fn nap(&mut self, nanos: u64) {
+        let before = self.now();
+        std::thread::sleep(Duration::from_nanos(nanos));
+        let woken = self.start.elapsed().as_nanos() as u64;
+        // a sleep that was meant is no stall
+        self.last = woken.min(before + nanos + SPIN);
     }
 
     #[cold]

@@ -7,9 +7,10 @@
 
 mod clock;
 mod tally;
+mod threads;
 
-use crate::job::Report;
-use crate::plan::Plan;
+use crate::job::{Interruptions, Report};
+use crate::plan::{Plan, PlanError};
 use crate::tx::{Fates, MAX_BATCH, Slot, Transmitter, TxError};
 use clock::Clock;
 use csn::Nanos;
@@ -19,6 +20,7 @@ use tally::{Packet, Tally};
 
 pub use clock::INTERRUPTED;
 pub use tally::LATE;
+pub use threads::{Share, send_by_threads};
 
 /// Where the loop's time comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,6 +29,8 @@ pub enum Pace {
     Clock,
     /// The schedule itself: packets leave at once, with the stamps that they are due at.
     Virtual,
+    /// The back end: packets are handed over ahead of their time, and it keeps that.
+    Ahead,
 }
 
 /// Why a load could not be sent to its end.
@@ -35,12 +39,21 @@ pub enum SendError {
     /// The device.
     #[error(transparent)]
     Device(#[from] TxError),
+    /// The plan.
+    #[error(transparent)]
+    Plan(PlanError),
+    /// A thread ended before its time.
+    #[error("a sending thread failed; this is a bug: please report it with the scenario")]
+    Thread,
     /// There is no end.
     #[error(
         "a load at the highest rate, written without a clock, has no end in time; give a number of packets, or a rate"
     )]
     Endless,
 }
+
+/// How long the loop leaves a full back end alone, in nanoseconds.
+const ROOM: u64 = 300_000;
 
 /// How packets are put on their way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -84,21 +97,81 @@ pub fn send_paced(
     pacing: Pacing,
     stop: &AtomicBool,
 ) -> Result<Report, SendError> {
+    sending(plan, tx, (pace, pacing), Share::ALL, stop).map(Done::report)
+}
+
+/// What a thread has done.
+struct Done {
+    transmitter: &'static str,
+    notes: Vec<String>,
+    pps: Option<f64>,
+    batch: u32,
+    tally: Tally,
+    /// Packets that were due and not handed over.
+    missed: u64,
+    stalls: u64,
+    interruptions: Interruptions,
+    span: Option<Nanos>,
+}
+
+impl Done {
+    /// Takes in what another thread has done of the same plan.
+    fn add(&mut self, other: Done) {
+        self.notes.extend(other.notes);
+        self.tally.add(other.tally);
+        self.missed += other.missed;
+        self.stalls += other.stalls;
+        self.span = self.span.max(other.span);
+        let (sum, more) = (&mut self.interruptions, other.interruptions);
+        sum.count += more.count;
+        sum.total += more.total;
+        sum.longest = sum.longest.max(more.longest);
+    }
+
+    fn report(self) -> Report {
+        let told = self.tally.report(self.missed, self.stalls);
+        Report {
+            transmitter: self.transmitter.into(),
+            notes: self.notes,
+            intended_pps: self.pps,
+            scheduled_pps: told.scheduled_pps.filter(|_| self.pps.is_some()),
+            batch: self.batch,
+            elapsed: self.span.unwrap_or(told.elapsed),
+            interruptions: self.interruptions,
+            ..told
+        }
+    }
+}
+
+/// The loop, for a share of the flows.
+fn sending(
+    plan: &mut Plan,
+    tx: &mut dyn Transmitter,
+    (pace, pacing): (Pace, Pacing),
+    share: Share,
+    stop: &AtomicBool,
+) -> Result<Done, SendError> {
     if pace == Pace::Virtual && !plan.schedule.is_bounded() {
         return Err(SendError::Endless);
     }
-    tx.prepare(plan.longest())?;
+    tx.prepare(plan.longest(), plan.pps())?;
     let timed = pace == Pace::Clock && plan.schedule.is_paced();
     let least = if timed { pacing.batch.clamp(1, MAX_BATCH) } else { 1 };
-    let mut tally = Tally::new(plan.rules(), timed);
+    let mut tally = Tally::new(plan.rules(), timed, plan.schedule.is_paced());
     let mut fates = Fates::default();
     let mut due = [0u64; MAX_BATCH];
     let mut packets = [Packet::default(); MAX_BATCH];
     let mut held = 0;
     let mut clock = Clock::start();
     while !stop.load(Ordering::Relaxed) {
+        if pace == Pace::Ahead && tx.room(&mut fates) < MAX_BATCH {
+            tally.news(&mut fates);
+            clock.nap(ROOM);
+            continue;
+        }
         let now = match pace {
-            Pace::Clock => clock.now(),
+            Pace::Ahead if plan.schedule.is_paced() => u64::MAX - 1,
+            Pace::Clock | Pace::Ahead => clock.now(),
             Pace::Virtual => u64::MAX - 1,
         };
         held += plan.schedule.take(now, &mut due[held..]);
@@ -114,32 +187,42 @@ pub fn send_paced(
         }
         let n = std::mem::take(&mut held);
         let before = if timed { clock.now() } else { now };
+        let mut used = 0;
         let mut fill = |slots: &mut [Slot]| {
-            for ((slot, packet), due) in slots.iter_mut().zip(&mut packets).zip(&due) {
+            for due in &due[..n] {
+                let slot = &mut slots[used];
                 slot.due = Nanos(*due);
                 let rule = plan.write(slot);
-                *packet = Packet { rule, bytes: slot.frame().len() as u32, due: *due };
+                if share.has(slot.flow) {
+                    packets[used] = Packet { rule, bytes: slot.frame().len() as u32, due: *due };
+                    used += 1;
+                }
             }
-            slots.len()
+            used
         };
         tx.transmit(n, &mut fill, &mut fates)?;
-        let at = if pace == Pace::Clock { clock.after_call(before, n) } else { due[n - 1] };
-        let first = if pace == Pace::Clock { before } else { due[0] };
-        tally.sent(&packets[..n], &mut fates, (first, at), clock.take_disturbed());
+        let span = match pace {
+            Pace::Clock => (before, clock.after_call(before, used)),
+            Pace::Virtual => (due[0], due[n - 1]),
+            Pace::Ahead => (now, now),
+        };
+        tally.sent(&packets[..used], &mut fates, span, clock.take_disturbed());
     }
     tx.finish(stop, &mut fates)?;
     let end = clock.now();
-    tally.rest(&mut fates);
-    let missed = if timed { held as u64 + overdue(plan, end, &mut due) } else { 0 };
-    let told = tally.report(missed, clock.stalls());
-    Ok(Report {
-        transmitter: tx.name().into(),
+    tally.rest(&mut fates, (pace == Pace::Ahead).then_some(end));
+    // each thread sees what all have missed
+    let missed = if timed { (held as u64 + overdue(plan, end, &mut due)) / u64::from(share.of) } else { 0 };
+    Ok(Done {
+        transmitter: tx.name(),
         notes: tx.notes(),
-        intended_pps: plan.pps(),
-        scheduled_pps: told.scheduled_pps.filter(|_| plan.pps().is_some()),
+        pps: plan.pps(),
         batch: least as u32,
-        interruptions: clock.interruptions(),
-        ..told
+        missed,
+        stalls: clock.stalls(),
+        interruptions: tx.interruptions().unwrap_or_else(|| clock.interruptions()),
+        span: tx.span(),
+        tally,
     })
 }
 
@@ -173,7 +256,7 @@ mod tests {
             "picky"
         }
 
-        fn prepare(&mut self, longest: usize) -> Result<(), TxError> {
+        fn prepare(&mut self, longest: usize, _: Option<f64>) -> Result<(), TxError> {
             self.slots = (0..MAX_BATCH).map(|_| Slot::alone(longest)).collect();
             self.start = Instant::now();
             Ok(())

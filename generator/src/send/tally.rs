@@ -1,7 +1,7 @@
 //! What is counted while sending.
 
 use crate::job::{Gaps, Lateness, Ledger, Report};
-use crate::tx::Fates;
+use crate::tx::{Fates, Stamp};
 use csn::Nanos;
 use hdrhistogram::Histogram;
 use std::collections::VecDeque;
@@ -24,7 +24,10 @@ pub(super) struct Tally {
     refused: u64,
     /// Handed over, without a fate yet.
     pending: VecDeque<Packet>,
+    /// Whether packets are timed when they are handed over.
     timed: bool,
+    /// Whether packets have send times.
+    paced: bool,
     late: u64,
     lateness: Histogram<u64>,
     gaps: Histogram<u64>,
@@ -40,7 +43,7 @@ pub(super) struct Tally {
 }
 
 impl Tally {
-    pub(super) fn new(rules: usize, timed: bool) -> Self {
+    pub(super) fn new(rules: usize, timed: bool, paced: bool) -> Self {
         let ledger = Ledger { rules: vec![Default::default(); rules], ..Ledger::default() };
         // a minute at most, three digits: bounds that hold, so that recording never allocates
         let histogram = || Histogram::new_with_bounds(1, 60_000_000_000, 3).expect("these bounds are valid");
@@ -49,6 +52,7 @@ impl Tally {
             refused: 0,
             pending: VecDeque::new(),
             timed,
+            paced,
             late: 0,
             lateness: histogram(),
             gaps: histogram(),
@@ -93,14 +97,32 @@ impl Tally {
     }
 
     /// Counts the packets that there is news of.
-    fn news(&mut self, fates: &mut Fates) {
+    pub(super) fn news(&mut self, fates: &mut Fates) {
+        let mut stamps = fates.stamps().iter();
         for (left, count) in fates.runs() {
             for _ in 0..*count {
                 let Some(packet) = self.pending.pop_front() else { break };
                 self.count(&packet, *left);
+                if let Some(stamp) = left.then(|| stamps.next()).flatten() {
+                    self.stamped(*stamp, packet.due);
+                }
             }
         }
         fates.clear();
+    }
+
+    /// The back end has seen when a packet left: its times are the span of the load, and tell of its evenness.
+    fn stamped(&mut self, stamp: Stamp, due: u64) {
+        if stamp.disturbed {
+            self.marked = 2;
+        }
+        if self.previous.is_none() {
+            self.span = Some((stamp.at.0, stamp.at.0));
+        }
+        if let Some((_, last)) = &mut self.span {
+            *last = stamp.at.0;
+        }
+        self.left_at(stamp.at.0, due);
     }
 
     #[inline]
@@ -134,11 +156,45 @@ impl Tally {
         self.marked = self.marked.saturating_sub(1);
     }
 
-    /// The last news; what has no fate then did not leave.
-    pub(super) fn rest(&mut self, fates: &mut Fates) {
+    /// The last news; what has no fate then did not leave. Where packets were handed over ahead of their time, `end` is
+    /// when that was: what was due later was not yet offered, and what was due is missed.
+    pub(super) fn rest(&mut self, fates: &mut Fates, end: Option<u64>) {
         self.news(fates);
-        self.refused += self.pending.len() as u64;
+        match end {
+            None => self.refused += self.pending.len() as u64,
+            Some(end) => {
+                let later = self.pending.iter().filter(|p| p.due > end || !self.paced).count() as u64;
+                self.offered -= later;
+                if self.previous.is_none()
+                    && let Some((_, last)) = &mut self.span
+                {
+                    *last = end;
+                }
+            }
+        }
         self.pending.clear();
+    }
+
+    /// Takes in what another thread has counted.
+    pub(super) fn add(&mut self, other: Tally) {
+        for (sum, more) in self.ledger.rules.iter_mut().zip(&other.ledger.rules) {
+            *sum += *more;
+        }
+        self.ledger.others += other.ledger.others;
+        self.refused += other.refused;
+        self.offered += other.offered;
+        self.late += other.late;
+        self.disturbed += other.disturbed;
+        self.disturbed_max = self.disturbed_max.max(other.disturbed_max);
+        // all histograms have the same bounds
+        let _ = self.lateness.add(&other.lateness);
+        let _ = self.gaps.add(&other.gaps);
+        let wider = |a: Option<(u64, u64)>, b: Option<(u64, u64)>| match (a, b) {
+            (Some(a), Some(b)) => Some((a.0.min(b.0), a.1.max(b.1))),
+            (a, b) => a.or(b),
+        };
+        self.span = wider(self.span, other.span);
+        self.due = wider(self.due, other.due);
     }
 
     /// The figures; `missed` packets were due and not handed over.
@@ -188,14 +244,14 @@ mod tests {
 
     #[test]
     fn news_may_come_later_and_what_has_none_did_not_leave() {
-        let (mut tally, mut fates) = (Tally::new(0, false), Fates::default());
+        let (mut tally, mut fates) = (Tally::new(0, false, false), Fates::default());
         let packets: Vec<_> = (0..4).map(packet).collect();
         tally.sent(&packets, &mut fates, (0, 1), false);
         fates.left(1);
         fates.refused(1);
         fates.left(3);
         tally.sent(&packets, &mut fates, (2, 3), false);
-        tally.rest(&mut fates);
+        tally.rest(&mut fates, None);
         let report = tally.report(0, 0);
         assert_eq!((report.ledger.others.packets, report.refused, report.planned), (4, 4, 8));
         assert_eq!(report.elapsed, Nanos(3));
@@ -203,7 +259,7 @@ mod tests {
 
     #[test]
     fn gaps_around_an_interruption_are_apart() {
-        let (mut tally, mut fates) = (Tally::new(0, true), Fates::default());
+        let (mut tally, mut fates) = (Tally::new(0, true, true), Fates::default());
         for (at, due, disturbed) in [
             (0, 0, false),
             (1_010, 1_000, false),

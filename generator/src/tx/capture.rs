@@ -39,7 +39,7 @@ impl<F: Format> Transmitter for Capture<F> {
         F::NAME
     }
 
-    fn prepare(&mut self, longest: usize) -> Result<(), TxError> {
+    fn prepare(&mut self, longest: usize, _: Option<f64>) -> Result<(), TxError> {
         self.slots = Slot::many(longest);
         Ok(())
     }

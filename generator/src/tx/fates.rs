@@ -2,6 +2,15 @@
 
 use csn::Nanos;
 
+/// When a frame left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stamp {
+    /// The moment, from the start of the load.
+    pub at: Nanos,
+    /// Whether the machine took the CPU away since the frame before.
+    pub disturbed: bool,
+}
+
 /// What became of frames, the oldest first; those still under way are not in it.
 ///
 /// A back end may answer for a frame in the call that took it or in a later one, but always in the order in which
@@ -9,7 +18,7 @@ use csn::Nanos;
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Fates {
     runs: Vec<(bool, u32)>,
-    stamps: Vec<Nanos>,
+    stamps: Vec<Stamp>,
 }
 
 impl Fates {
@@ -21,9 +30,9 @@ impl Fates {
 
     /// The next frame left at a moment that the back end itself has seen, from the start of the load.
     #[inline]
-    pub fn left_at(&mut self, at: Nanos) {
+    pub fn left_at(&mut self, at: Nanos, disturbed: bool) {
         self.push(true, 1);
-        self.stamps.push(at);
+        self.stamps.push(Stamp { at, disturbed });
     }
 
     /// The device refused the next `count` frames; they are gone.
@@ -47,7 +56,7 @@ impl Fates {
     }
 
     /// When frames left, of those that left; empty where the back end does not see it.
-    pub fn stamps(&self) -> &[Nanos] {
+    pub fn stamps(&self) -> &[Stamp] {
         &self.stamps
     }
 
@@ -73,12 +82,15 @@ mod tests {
         let mut fates = Fates::default();
         fates.left(3);
         fates.left(0);
-        fates.left_at(Nanos(7));
+        fates.left_at(Nanos(7), false);
         fates.refused(1);
         fates.refused(0);
         fates.left(2);
         assert_eq!(fates.runs(), [(true, 4), (false, 1), (true, 2)]);
-        assert_eq!((fates.stamps(), fates.count_left()), (&[Nanos(7)][..], 6));
+        assert_eq!(
+            (fates.stamps(), fates.count_left()),
+            (&[Stamp { at: Nanos(7), disturbed: false }][..], 6)
+        );
         fates.clear();
         assert_eq!(fates, Fates::default());
     }

@@ -4,10 +4,12 @@
 //! can neither be taken without being sent nor be counted when it was only queued. To add one: a new file, and its line
 //! in [`TABLE`].
 
+mod auto;
 mod capture;
 mod device;
 mod fates;
-mod mapping;
+mod live;
+pub(crate) mod mapping;
 mod null;
 mod packet;
 mod pcap;
@@ -15,12 +17,15 @@ mod pcapng;
 mod xdp;
 mod xsk;
 
-pub use fates::Fates;
+pub use auto::AUTO;
+pub use fates::{Fates, Stamp};
+pub use live::Live;
 pub use null::Null;
 pub use packet::Packet;
 pub use xdp::Xdp;
 
 use crate::frame::HEAD;
+use crate::job::Interruptions;
 use crate::send::Pace;
 use csn::Nanos;
 use std::io::Write;
@@ -35,13 +40,17 @@ pub struct Slot {
     len: usize,
     /// When the frame is due, from the start of the load.
     pub due: Nanos,
+    /// The flow that the frame is of, as a number that other flows hardly share.
+    pub flow: u32,
 }
 
 impl Slot {
     /// Slots for frames of up to `longest` bytes.
     fn many(longest: usize) -> Vec<Slot> {
         let room = longest.max(HEAD);
-        (0..MAX_BATCH).map(|_| Slot { buffer: vec![0; room].into(), len: 0, due: Nanos(0) }).collect()
+        (0..MAX_BATCH)
+            .map(|_| Slot { buffer: vec![0; room].into(), len: 0, due: Nanos(0), flow: 0 })
+            .collect()
     }
 
     /// Makes this a frame of `len` bytes; the whole room is handed out, the frame is its start.
@@ -59,7 +68,7 @@ impl Slot {
 
     /// A slot by itself, for whoever wants a frame and no device.
     pub fn alone(longest: usize) -> Slot {
-        Slot { buffer: vec![0; longest.max(HEAD)].into(), len: 0, due: Nanos(0) }
+        Slot { buffer: vec![0; longest.max(HEAD)].into(), len: 0, due: Nanos(0), flow: 0 }
     }
 }
 
@@ -71,8 +80,14 @@ pub trait Transmitter: Send {
     /// The name in [`TABLE`].
     fn name(&self) -> &'static str;
 
-    /// Makes ready for frames of up to `longest` bytes.
-    fn prepare(&mut self, longest: usize) -> Result<(), TxError>;
+    /// Makes ready for frames of up to `longest` bytes, at `pps` packets per second; none where they have no send
+    /// times.
+    fn prepare(&mut self, longest: usize, pps: Option<f64>) -> Result<(), TxError>;
+
+    /// How many frames it takes now. A back end that is sent to ahead of time has no room at times.
+    fn room(&mut self, _fates: &mut Fates) -> usize {
+        MAX_BATCH
+    }
 
     /// Lends `count` slots (1 to [`MAX_BATCH`]) to `fill`, hands the frames written to the device in their order, and
     /// adds to `fates` what became of frames by now, these or earlier ones. What is counted has left: queued is not
@@ -85,6 +100,16 @@ pub trait Transmitter: Send {
     /// Waits for the frames under way, or for `stop`. What has no fate then did not leave.
     fn finish(&mut self, _stop: &AtomicBool, _fates: &mut Fates) -> Result<(), TxError> {
         Ok(())
+    }
+
+    /// When the machine took the CPU away, where the back end keeps the time and not the loop.
+    fn interruptions(&self) -> Option<Interruptions> {
+        None
+    }
+
+    /// From the first to the last frame, where the back end knows better than the loop.
+    fn span(&self) -> Option<Nanos> {
+        None
     }
 
     /// How it goes about it on this machine, for people: one line each.
@@ -180,8 +205,8 @@ pub struct Entry {
     pub needs: Needs,
     /// How it is sent to.
     pub pace: Pace,
-    /// Opens it.
-    pub open: fn(&str) -> Result<Box<dyn Transmitter>, TxError>,
+    /// Opens it; the number is that of the sending thread, for devices with several queues.
+    pub open: fn(&str, u32) -> Result<Box<dyn Transmitter>, TxError>,
 }
 
 /// Every back end.
@@ -191,41 +216,86 @@ pub static TABLE: &[Entry] = &[
         doc: "a capture file with nanosecond stamps from the schedule, written as fast as it goes",
         needs: Needs::File,
         pace: Pace::Virtual,
-        open: |path| capture::open(path, pcap::Pcap::new),
+        open: |path, _| capture::open(path, pcap::Pcap::new),
     },
     Entry {
         name: "pcapng",
         doc: "a capture file of the newer format, with nanosecond stamps from the schedule",
         needs: Needs::File,
         pace: Pace::Virtual,
-        open: |path| capture::open(path, pcapng::PcapNg::new),
+        open: |path, _| capture::open(path, pcapng::PcapNg::new),
+    },
+    Entry {
+        name: AUTO,
+        doc: "an interface, by the fastest of `live`, `xdp` and `packet` that works there",
+        needs: Needs::Interface,
+        pace: Pace::Clock,
+        open: |interface, queue| Ok(auto::open(interface, queue, 0)?.tx),
     },
     Entry {
         name: "packet",
         doc: "an interface, by a packet socket that bypasses queueing, up to 64 frames per system call",
         needs: Needs::Interface,
         pace: Pace::Clock,
-        open: |interface| Ok(Box::new(open_packet(interface)?)),
+        open: |interface, _| Ok(Box::new(open_packet(interface)?)),
     },
     Entry {
         name: "xdp",
         doc: "an interface, by an AF_XDP socket: the fastest way for frames that are written one by one",
         needs: Needs::Interface,
         pace: Pace::Clock,
-        open: |interface| Ok(Box::new(open_xdp(interface, 0)?)),
+        open: |interface, queue| Ok(Box::new(open_xdp(interface, queue)?)),
+    },
+    Entry {
+        name: "live",
+        doc: "an interface, by XDP programs on live frames: several times the rate, for root and into interfaces that \
+              take such frames",
+        needs: Needs::Interface,
+        pace: Pace::Ahead,
+        open: |interface, _| Ok(Box::new(Live::open(interface)?)),
     },
     Entry {
         name: "null",
         doc: "nowhere: takes every frame, to measure the generator itself",
         needs: Needs::Nothing,
         pace: Pace::Clock,
-        open: |_| Ok(Box::new(Null::new())),
+        open: |_, _| Ok(Box::new(Null::new())),
     },
 ];
 
 /// The back end of that name.
 pub fn by_name(name: &str) -> Result<&'static Entry, TxError> {
     TABLE.iter().find(|e| e.name == name).ok_or_else(|| TxError::Unknown(name.into()))
+}
+
+/// A back end that is open.
+pub struct Opened {
+    /// The back end.
+    pub tx: Box<dyn Transmitter>,
+    /// How it is sent to.
+    pub pace: Pace,
+    /// Why it was chosen, where it was.
+    pub why: Vec<String>,
+}
+
+/// Opens the back end of that name on a file or an interface, for frames of up to `longest` bytes.
+///
+/// # Errors
+/// Where there is none of that name, or it cannot be opened.
+pub fn open(name: &str, target: &str, longest: usize) -> Result<Opened, TxError> {
+    open_queue(name, target, 0, longest)
+}
+
+/// [`open`] for one of several sending threads, which are numbered from 0.
+///
+/// # Errors
+/// Those of [`open`], and where the device has fewer queues.
+pub fn open_queue(name: &str, target: &str, queue: u32, longest: usize) -> Result<Opened, TxError> {
+    if name == AUTO {
+        return auto::open(target, queue, longest);
+    }
+    let entry = by_name(name)?;
+    Ok(Opened { tx: (entry.open)(target, queue)?, pace: entry.pace, why: Vec::new() })
 }
 
 /// A packet socket on an interface of this network namespace.
@@ -269,9 +339,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         for entry in TABLE.iter().filter(|e| e.needs != Needs::Interface) {
             let path = folder.path().join(entry.name);
-            let mut tx = (entry.open)(path.to_str().unwrap()).unwrap();
+            let mut tx = (entry.open)(path.to_str().unwrap(), 0).unwrap();
             assert_eq!(tx.name(), entry.name);
-            tx.prepare(100).unwrap();
+            tx.prepare(100, None).unwrap();
             let mut fates = Fates::default();
             let mut fill = |slots: &mut [Slot]| {
                 assert_eq!(slots.len(), 7);

@@ -20,7 +20,7 @@ impl Transmitter for Null {
         "null"
     }
 
-    fn prepare(&mut self, longest: usize) -> Result<(), TxError> {
+    fn prepare(&mut self, longest: usize, _: Option<f64>) -> Result<(), TxError> {
         self.slots = Slot::many(longest);
         Ok(())
     }

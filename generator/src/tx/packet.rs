@@ -58,7 +58,7 @@ impl Transmitter for Packet {
         "packet"
     }
 
-    fn prepare(&mut self, longest: usize) -> Result<(), TxError> {
+    fn prepare(&mut self, longest: usize, _: Option<f64>) -> Result<(), TxError> {
         self.device.admit(longest)?;
         self.slots = Slot::many(longest);
         self.vectors = vec![libc::iovec { iov_base: std::ptr::null_mut(), iov_len: 0 }; MAX_BATCH];

@@ -1,7 +1,7 @@
 //! AF_XDP.
 
 use super::device::Device;
-use super::xsk::{CHUNKS, Socket};
+use super::xsk::{CHUNK, CHUNKS, Socket};
 use super::{Fates, Fill, Slot, Transmitter, TxError};
 use nix::errno::Errno;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -19,7 +19,7 @@ pub struct Xdp {
     device: Device,
     queue: u32,
     slots: Vec<Slot>,
-    socket: Option<Socket>,
+    socket: Socket,
     /// Frames that were handed over, and those of them whose fate is known; a frame's chunk is its number modulo
     /// [`CHUNKS`].
     sent: u64,
@@ -37,13 +37,14 @@ enum Mark {
 }
 
 impl Xdp {
-    /// Looks for the interface; the socket comes with `prepare`, when the size of frames is known.
+    /// Opens the socket and binds it to a queue of the interface.
     pub(super) fn open(interface: &str, queue: u32) -> Result<Self, TxError> {
+        let device = Device::find(interface)?;
         Ok(Self {
-            device: Device::find(interface)?,
+            socket: Socket::open(&device, queue)?,
+            device,
             queue,
             slots: Vec::new(),
-            socket: None,
             sent: 0,
             known: 0,
             marks: Box::new([Mark::UnderWay; CHUNKS as usize]),
@@ -56,10 +57,9 @@ impl Xdp {
 
     /// Takes completed frames back, and adds the fates of those that are next. Answers whether there were any.
     fn reap(&mut self, refused: bool, fates: &mut Fates) -> bool {
-        let Some(socket) = &mut self.socket else { return false };
-        let (chunk, mut last) = (socket.chunk as u64, None);
-        let completed = socket.completion.consume(|address| {
-            let n = (address / chunk) as usize % CHUNKS as usize;
+        let mut last = None;
+        let completed = self.socket.completion.consume(|address| {
+            let n = address as usize / CHUNK % CHUNKS as usize;
             self.marks[n] = Mark::Left;
             last = Some(n);
         });
@@ -82,8 +82,7 @@ impl Xdp {
     fn kick(&mut self, fates: &mut Fates) -> Result<(), TxError> {
         let mut since = None;
         loop {
-            let Some(socket) = &self.socket else { return Ok(()) };
-            let answer = socket.kick();
+            let answer = self.socket.kick();
             let moved = self.reap(answer == Err(Errno::EBUSY), fates);
             match answer {
                 Ok(()) => return Ok(()),
@@ -121,10 +120,12 @@ impl Transmitter for Xdp {
         "xdp"
     }
 
-    fn prepare(&mut self, longest: usize) -> Result<(), TxError> {
+    fn prepare(&mut self, longest: usize, _: Option<f64>) -> Result<(), TxError> {
         self.device.admit(longest)?;
         self.slots = Slot::many(longest);
-        self.socket = Some(Socket::open(&self.device, self.queue, longest)?);
+        if longest > CHUNK {
+            return Err(TxError::TooLongFor { transmitter: "xdp", longest, most: CHUNK });
+        }
         Ok(())
     }
 
@@ -133,15 +134,17 @@ impl Transmitter for Xdp {
             return Err(self.device.gone(Errno::ETIMEDOUT));
         }
         let count = fill(&mut self.slots[..count]);
-        let (Some(socket), first) = (&mut self.socket, self.sent) else { return Ok(()) };
+        if count == 0 {
+            return Ok(());
+        }
+        let (socket, first) = (&mut self.socket, self.sent);
         let number = |i: usize| ((first + i as u64) % u64::from(CHUNKS)) as u32;
         for (i, slot) in self.slots[..count].iter().enumerate() {
             let frame = slot.frame();
             socket.frame(number(i))[..frame.len()].copy_from_slice(frame);
         }
-        let chunk = socket.chunk as u64;
         socket.transmit.produce(self.slots[..count].iter().enumerate().map(|(i, slot)| libc::xdp_desc {
-            addr: u64::from(number(i)) * chunk,
+            addr: u64::from(number(i)) * CHUNK as u64,
             len: slot.frame().len() as u32,
             options: 0,
         }));
@@ -154,10 +157,7 @@ impl Transmitter for Xdp {
     }
 
     fn notes(&self) -> Vec<String> {
-        let how = match &self.socket {
-            Some(socket) if socket.is_zero_copy() => "without a copy",
-            _ => "in copy mode",
-        };
+        let how = if self.socket.is_zero_copy() { "without a copy" } else { "in copy mode" };
         vec![format!("AF_XDP {how}, queue {} of {}", self.queue, self.device.name)]
     }
 }

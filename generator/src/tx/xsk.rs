@@ -14,8 +14,8 @@ use std::time::{Duration, Instant};
 
 /// Chunks of the area, and entries of each ring; a power of two.
 pub(super) const CHUNKS: u32 = 512;
-/// The sizes that a chunk may have: the kernel takes powers of two from 2048 up to a page.
-const CHUNK_SIZES: [usize; 2] = [2048, 4096];
+/// Octets of a chunk, and so of the longest frame: a page, the most that the kernel takes.
+pub(super) const CHUNK: usize = 4096;
 /// `XDP_MAX_TX_SKB_BUDGET`, since Linux 6.18: frames that one call sends in copy mode; 32 before.
 const MAX_TX_BUDGET: libc::c_int = 9;
 
@@ -79,26 +79,20 @@ impl<T: Copy> Ring<T> {
 pub(super) struct Socket {
     pub(super) transmit: Ring<libc::xdp_desc>,
     pub(super) completion: Ring<u64>,
-    /// Chunk `n` starts at `n * chunk`.
+    /// Chunk `n` starts at `n * CHUNK`.
     area: Mapping,
-    pub(super) chunk: usize,
     socket: OwnedFd,
 }
 
 impl Socket {
-    /// A socket on a queue of an interface, for frames of up to `longest` bytes.
-    pub(super) fn open(device: &Device, queue: u32, longest: usize) -> Result<Self, TxError> {
-        let chunk = CHUNK_SIZES.into_iter().find(|c| longest <= *c).ok_or(TxError::TooLongFor {
-            transmitter: "xdp",
-            longest,
-            most: CHUNK_SIZES[1],
-        })?;
+    /// A socket on a queue of an interface.
+    pub(super) fn open(device: &Device, queue: u32) -> Result<Self, TxError> {
         let socket = open_socket()?;
-        let area = Mapping::anonymous(chunk * CHUNKS as usize).map_err(system("memory for frames"))?;
+        let area = Mapping::anonymous(CHUNK * CHUNKS as usize).map_err(system("memory for frames"))?;
         let register = libc::xdp_umem_reg {
             addr: area.at::<u8>(0) as usize as u64,
             len: area.length() as u64,
-            chunk_size: chunk as u32,
+            chunk_size: CHUNK as u32,
             headroom: 0,
             flags: 0,
             tx_metadata_len: 0,
@@ -136,15 +130,15 @@ impl Socket {
             }
             std::thread::sleep(Duration::from_millis(5));
         }
-        Ok(Self { transmit, completion, area, chunk, socket })
+        Ok(Self { transmit, completion, area, socket })
     }
 
     /// The memory of a chunk.
     pub(super) fn frame(&mut self, chunk: u32) -> &mut [u8] {
-        let start = self.area.at::<u8>(chunk as usize * self.chunk);
+        let start = self.area.at::<u8>(chunk as usize * CHUNK);
         // SAFETY: the chunk lies within the area. Who calls this has it back from the kernel, or has never handed it
         // over; no other reference into the area lives, since this borrows the socket.
-        unsafe { std::slice::from_raw_parts_mut(start, self.chunk) }
+        unsafe { std::slice::from_raw_parts_mut(start, CHUNK) }
     }
 
     /// Has the kernel look at the transmit ring.

@@ -24,7 +24,9 @@ pub fn enter(args: &[String]) -> bool {
             }
         };
     }
-    let probe = Command::new("unshare").args(["-Urn", "ip", "link"]).output();
+    // root keeps its rights, which `live` needs; everybody else has them in a user namespace
+    let kind = if nix::unistd::geteuid().is_root() { "-n" } else { "-Urn" };
+    let probe = Command::new("unshare").args([kind, "ip", "link"]).output();
     match probe {
         Ok(out) if out.status.success() => {}
         Ok(out) => {
@@ -37,7 +39,7 @@ pub fn enter(args: &[String]) -> bool {
         }
     }
     let exe = std::env::current_exe().expect("this executable has a path");
-    let status = Command::new("unshare").arg("-Urn").arg(exe).args(args).env(INSIDE, "1").status();
+    let status = Command::new("unshare").arg(kind).arg(exe).args(args).env(INSIDE, "1").status();
     assert!(status.is_ok_and(|s| s.success()), "the run in the namespace failed");
     false
 }

@@ -7,7 +7,7 @@ use super::{lines, load};
 use csn::RateSpec;
 use generator::job::Amount;
 use generator::plan::{Plan, PlanError};
-use generator::send::{self, Pacing};
+use generator::send::{self, Pacing, SendError};
 use generator::{Job, Report, tx};
 use std::io::Write;
 use std::path::PathBuf;
@@ -30,9 +30,12 @@ pub struct Args {
     /// An interface to send on
     #[arg(long, value_name = "IF", conflicts_with = "output")]
     interface: Option<String>,
-    /// What puts packets on the interface or into the capture [default: packet, or the capture's format]
+    /// What puts packets on the interface or into the capture [default: auto, or the capture's format]
     #[arg(long, value_name = "NAME")]
     transmitter: Option<String>,
+    /// How many threads send, each its share of the flows; the frames are the same
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..), requires = "interface")]
+    threads: u8,
     /// So many packets leave together, when the last of them is due; 1 to 64
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=64))]
     batch: u8,
@@ -67,22 +70,22 @@ pub fn run(args: &Args) -> Result<Exit, Exit> {
     let mut plan = Plan::new(&job).map_err(|e| show(&outcome.sources, &e))?;
     plan.notes().iter().for_each(|n| eprintln!("note: {n}"));
     let (name, target) = transmitter(args)?;
-    let fail = |e: &dyn std::fmt::Display| {
-        eprintln!("csnbench: {e}");
-        Exit::Failed
-    };
-    let entry = tx::by_name(name).map_err(|e| fail(&e))?;
-    let mut device = (entry.open)(target).map_err(|e| fail(&e))?;
     let stop = signals::stop_flag();
     let pacing = Pacing { batch: args.batch.into() };
-    let report =
-        send::send_paced(&mut plan, device.as_mut(), entry.pace, pacing, &stop).map_err(|e| match e {
-            send::SendError::Endless => {
-                eprintln!("csnbench: {e}");
-                Exit::Usage
-            }
-            _ => fail(&e),
-        })?;
+    let sent = if args.threads > 1 {
+        let open = |thread, longest| tx::open_queue(name, target, thread, longest);
+        send::send_by_threads(&job, args.threads.into(), &open, pacing, &stop)
+    } else {
+        tx::open(name, target, plan.longest()).map_err(SendError::from).and_then(|mut opened| {
+            let mut report = send::send_paced(&mut plan, opened.tx.as_mut(), opened.pace, pacing, &stop)?;
+            report.notes.splice(..0, opened.why);
+            Ok(report)
+        })
+    };
+    let report = sent.map_err(|e| {
+        eprintln!("csnbench: {e}");
+        if matches!(e, SendError::Endless) { Exit::Usage } else { Exit::Failed }
+    })?;
     summarise(&report);
     ledger(args, &scenario.rules, &report)?;
     Ok(Exit::Done)
@@ -91,7 +94,7 @@ pub fn run(args: &Args) -> Result<Exit, Exit> {
 /// The transmitter, and what it is opened with: a file or an interface.
 fn transmitter(args: &Args) -> Result<(&str, &str), Exit> {
     let (default, target, needs) = match (&args.interface, &args.output) {
-        (Some(interface), _) => ("packet", interface, tx::Needs::Interface),
+        (Some(interface), _) => (tx::AUTO, interface, tx::Needs::Interface),
         (None, Some(path)) if path.ends_with(".pcapng") => ("pcapng", path, tx::Needs::File),
         (None, Some(path)) => ("pcap", path, tx::Needs::File),
         (None, None) => return Err(Exit::Usage),

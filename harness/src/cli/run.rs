@@ -3,6 +3,7 @@
 use super::exit::Exit;
 use super::{load, report};
 use csn::Outcome;
+use harness::lab::LabOptions;
 use harness::run::{Event, Observer, RunOptions};
 use reports::summary::Verdict;
 use std::io::Write;
@@ -29,6 +30,9 @@ pub struct Args {
     /// Only this meter, by name or as the scenario writes it; may be repeated
     #[arg(long = "meter", value_name = "M")]
     meters: Vec<String>,
+    /// What sends packets: auto, packet, xdp or live (`csnbench list transmitters`)
+    #[arg(long, value_name = "NAME", default_value = "packet", value_parser = transmitters())]
+    transmitter: String,
     /// Fewer and shorter trials: to see whether all works, not to believe the numbers
     #[arg(long)]
     quick: bool,
@@ -38,6 +42,12 @@ pub struct Args {
     /// JSON Lines: each record on standard output as it is made
     #[arg(long)]
     json: bool,
+}
+
+/// The transmitters that send to an interface.
+fn transmitters() -> clap::builder::PossibleValuesParser {
+    let to_interfaces = generator::tx::TABLE.iter().filter(|e| e.needs == generator::tx::Needs::Interface);
+    to_interfaces.map(|e| e.name).collect::<Vec<_>>().into()
 }
 
 /// Runs all files; the worst exit code counts.
@@ -104,7 +114,7 @@ fn one(args: &Args, file: &Path, outcome: &Outcome, folder: &Path) -> Result<(u8
         quick: args.quick,
         resume: args.resume,
         meters: args.meters.clone(),
-        lab: Default::default(),
+        lab: LabOptions { transmitter: args.transmitter.clone(), ..LabOptions::default() },
     };
     let mut observer = Tee { shown: harness::progress::observer(), json: args.json };
     let ran = match harness::run::run(&outcome.scenario, &options, &mut observer) {
@@ -152,6 +162,9 @@ fn command(args: &Args, file: &Path) -> String {
     let mut out = format!("csnbench run {}", file.display());
     for meter in &args.meters {
         out.push_str(&format!(" --meter '{meter}'"));
+    }
+    if args.transmitter != "packet" {
+        out.push_str(&format!(" --transmitter {}", args.transmitter));
     }
     if args.quick {
         out.push_str(" --quick");

@@ -5,7 +5,8 @@
 //! clean up when the run itself is killed.
 
 use super::netlink::{End, LinkCounters, Netlink};
-use super::{GENERATOR_INTERFACE, GENERATOR_MAC, METER_INTERFACE, METER_MAC, named, settings};
+use super::{GENERATOR_INTERFACE, GENERATOR_MAC, METER_INTERFACE, METER_MAC, napi, named, settings};
+use generator::bpf::OnReceive;
 use nix::sched::{CloneFlags, setns, unshare};
 use serde::{Deserialize, Serialize};
 use std::fs::{self, File};
@@ -22,6 +23,9 @@ pub struct Order {
     pub names: Option<[String; 2]>,
     /// Largest packet of the interfaces in bytes.
     pub mtu: u32,
+    /// Whether the meter's end is to poll, which frames of XDP programs need.
+    #[serde(default)]
+    pub polling: bool,
 }
 
 /// What the holder answers.
@@ -81,6 +85,7 @@ struct Held {
     sockets: [Netlink; 2],
     names: Vec<named::Name>,
     notes: Vec<String>,
+    _polling: Option<OnReceive>,
 }
 
 /// Runs the holder on standard input and output until the input ends.
@@ -163,11 +168,15 @@ fn build(order: &Order) -> Result<Held, Failure> {
     {
         wait_until_running(socket, name)?;
     }
+    let polling = order.polling.then(|| napi::switch_on(METER_INTERFACE)).and_then(|r| {
+        r.map_err(|e| notes.push(format!("{METER_INTERFACE} takes no frames of XDP programs: {e}"))).ok()
+    });
     Ok(Held {
         namespaces: [generator_namespace, meter_namespace],
         sockets: [generator_socket, meter_socket],
         names,
         notes,
+        _polling: polling,
     })
 }
 

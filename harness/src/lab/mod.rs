@@ -19,6 +19,7 @@
 mod helper;
 pub mod holder;
 pub mod named;
+mod napi;
 pub mod netlink;
 mod place;
 mod settings;
@@ -65,12 +66,19 @@ pub struct LabOptions {
     pub namespaces: Namespaces,
     /// Largest packet of the interfaces in bytes.
     pub mtu: u32,
+    /// What puts packets on the generator's interface: a name in [`generator::tx::TABLE`].
+    pub transmitter: String,
 }
 
 impl Default for LabOptions {
     fn default() -> Self {
         // 65535 is what a veth end takes at most: every IP packet passes
-        Self { program: "/proc/self/exe".into(), namespaces: Namespaces::Auto, mtu: 65_535 }
+        Self {
+            program: "/proc/self/exe".into(),
+            namespaces: Namespaces::Auto,
+            mtu: 65_535,
+            transmitter: "packet".into(),
+        }
     }
 }
 
@@ -118,6 +126,7 @@ pub struct Lab {
     names: Option<[String; 2]>,
     facts: record::Lab,
     removed: Vec<String>,
+    transmitter: String,
     thread: PhantomData<*const ()>,
 }
 
@@ -153,7 +162,9 @@ impl Lab {
             (!user_namespace).then(|| named::start_time(me).map(|start| named::names(me, start))).flatten();
         let mut holder =
             start_holder(&options.program, user_namespace).map_err(failed("start its holder"))?;
-        let order = Order { user_namespace, names: names.clone(), mtu: options.mtu };
+        let transmitter = options.transmitter.clone();
+        let polling = ["live", generator::tx::AUTO].contains(&transmitter.as_str());
+        let order = Order { user_namespace, names: names.clone(), mtu: options.mtu, polling };
         holder.send(&order).map_err(failed("speak to its holder"))?;
         let answer = holder.receive(PATIENCE, &mut || Ok(())).map_err(failed("hear from its holder"))?;
         let (namespaces, named, steering_off, notes) = match answer {
@@ -184,7 +195,7 @@ impl Lab {
             notes: [notes, separation_notes(steering_off, generator_cpu == meter_cpu)].concat(),
         };
         let names = names.filter(|_| named);
-        Ok(Self { holder, generator, meter, names, facts, removed: vec![], thread: PhantomData })
+        Ok(Self { holder, generator, meter, names, facts, removed: vec![], transmitter, thread: PhantomData })
     }
 
     /// How the lab is built and what could not be separated.
@@ -195,6 +206,11 @@ impl Lab {
     /// Names of namespaces that killed runs had left and that were removed before this lab was made.
     pub fn removed(&self) -> &[String] {
         &self.removed
+    }
+
+    /// What puts packets on the generator's interface.
+    pub fn transmitter(&self) -> &str {
+        &self.transmitter
     }
 
     /// Where the generator belongs.

@@ -72,7 +72,8 @@ impl LiveBench {
             seed: task.seed,
             macs: TRAFFIC_MACS,
         };
-        helper.send(&Order { job, interface: GENERATOR_INTERFACE.into() }).map_err(failed)?;
+        let (interface, transmitter) = (GENERATOR_INTERFACE.into(), self.lab.transmitter().into());
+        helper.send(&Order { job, interface, transmitter }).map_err(failed)?;
         match helper.receive(PLANNING, watch).map_err(|e| stopped_or(e, "did not become ready"))? {
             Progress::Ready => Ok(helper),
             Progress::Error { message } => Err(TrialError::Generator(message)),

@@ -20,7 +20,7 @@ fn order(targets: &[Target]) -> Order {
         seed: 1,
         macs: TRAFFIC_MACS,
     };
-    Order { job, interface: GENERATOR_INTERFACE.into() }
+    Order { job, interface: GENERATOR_INTERFACE.into(), transmitter: "packet".into() }
 }
 
 fn start(place: &Place) -> Helper {
