@@ -195,6 +195,9 @@ pub enum Needs {
     Nothing,
 }
 
+/// Opens a back end on a file or an interface, for the sending thread of that number.
+pub type Open = fn(&str, u32) -> Result<Box<dyn Transmitter>, TxError>;
+
 /// One line of the table of back ends.
 pub struct Entry {
     /// The name.
@@ -206,7 +209,7 @@ pub struct Entry {
     /// How it is sent to.
     pub pace: Pace,
     /// Opens it; the number is that of the sending thread, for devices with several queues.
-    pub open: fn(&str, u32) -> Result<Box<dyn Transmitter>, TxError>,
+    pub open: Open,
 }
 
 /// Every back end.

@@ -5,7 +5,7 @@
 //! clean up when the run itself is killed.
 
 use super::netlink::{End, LinkCounters, Netlink};
-use super::{GENERATOR_INTERFACE, GENERATOR_MAC, METER_INTERFACE, METER_MAC, napi, named, settings};
+use super::{GENERATOR_INTERFACE, GENERATOR_MAC, METER_INTERFACE, METER_MAC, named, napi, settings};
 use generator::bpf::OnReceive;
 use nix::sched::{CloneFlags, setns, unshare};
 use serde::{Deserialize, Serialize};
