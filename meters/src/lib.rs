@@ -9,9 +9,11 @@ pub mod capture;
 pub mod collector;
 pub mod control;
 pub mod ebpf;
+pub mod export;
 pub mod flows;
 pub mod meter;
 pub mod prefilter;
+pub mod selectors;
 
 pub use meter::{
     Admission, Job, Launch, Link, Meter, MeterError, OptionDoc, Place, Readout, Running, Tells, Wire,

@@ -26,6 +26,8 @@ enum Table {
     Distributions,
     /// Ways for packets to leave
     Transmitters,
+    /// What can be told of a flow that is exported: the words of the option `template`
+    Attributes,
     /// Report formats
     Formats,
     /// Codes of diagnostics; `csnbench explain CODE` shows the page of one
@@ -56,6 +58,17 @@ fn rows(table: Table) -> Vec<Row> {
             generator::dist::TABLE.iter().map(|d| Row(d.name, d.doc, vec![d.example.into()])).collect()
         }
         Table::Transmitters => generator::tx::TABLE.iter().map(|t| Row(t.name, t.doc, vec![])).collect(),
+        Table::Attributes => meters::export::ATTRIBUTES
+            .iter()
+            .map(|a| {
+                let required = match a.required {
+                    0 => vec![],
+                    n @ 1..=16 => vec![format!("mandatory attribute {n} of RFC 3917")],
+                    n => vec![format!("attribute {n} of RFC 3917")],
+                };
+                Row(a.name, a.doc, required)
+            })
+            .collect(),
         Table::Formats => {
             reports::formats::FORMATS.iter().map(|f| Row(f.name(), f.about(), vec![])).collect()
         }

@@ -73,7 +73,8 @@ enum Verb {
     Compare(compare::Args),
     /// Say what this machine can do, what is missing, and what would install it
     Doctor(doctor::Args),
-    /// List meters, back ends, imports, distributions, transmitters, report formats or codes of diagnostics
+    /// List meters, back ends, imports, distributions, transmitters, attributes of flows, report formats or codes of
+    /// diagnostics
     List(list::Args),
     /// Print the completions of a shell
     Completions(completions::Args),

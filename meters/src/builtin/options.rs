@@ -1,14 +1,23 @@
 //! Options that every built-in meter has, those of its capture, and what is needed to understand others.
 
 use crate::capture::RingOptions;
+use crate::export::{EXPORT, ExportOptions};
 use crate::meter::{MeterError, OptionDoc};
 use crate::prefilter::{Discard, Filter, Prefilter, WHOLE, compile};
+use crate::selectors::{self, Selection};
 use csn::backends::Bpf;
 use csn::{MeterSpec, Nanos, RuleSet};
 use std::ops::RangeInclusive;
 
+/// The options of capturing, selecting, exporting and timing.
+pub const COMMON: [OptionDoc; CAPTURE.len() + selectors::OPTIONS.len() + EXPORT.len()] = {
+    const HALF: usize = CAPTURE.len() + selectors::OPTIONS.len();
+    let half: [OptionDoc; HALF] = joined(&CAPTURE, &selectors::OPTIONS);
+    joined(&half, &EXPORT)
+};
+
 /// The options of capturing and timing.
-pub const COMMON: [OptionDoc; 8] = [
+const CAPTURE: [OptionDoc; 8] = [
     OptionDoc {
         name: "prefilter",
         values: "none | bpf",
@@ -45,13 +54,18 @@ pub const COMMON: [OptionDoc; 8] = [
     },
 ];
 
-/// The options of capturing and timing, and a meter's own; `M` is their number together.
+/// The options that all have, and a meter's own; `M` is their number together.
 pub const fn with_common<const N: usize, const M: usize>(own: [OptionDoc; N]) -> [OptionDoc; M] {
-    assert!(M == N + COMMON.len());
-    let mut all = [COMMON[0]; M];
+    joined(&COMMON, &own)
+}
+
+/// One list behind the other.
+const fn joined<const M: usize>(first: &[OptionDoc], second: &[OptionDoc]) -> [OptionDoc; M] {
+    assert!(M == first.len() + second.len());
+    let mut all = [first[0]; M];
     let mut i = 0;
     while i < M {
-        all[i] = if i < COMMON.len() { COMMON[i] } else { own[i - COMMON.len()] };
+        all[i] = if i < first.len() { first[i] } else { second[i - first.len()] };
         i += 1;
     }
     all
@@ -68,6 +82,8 @@ pub struct Common {
     pub ring: RingOptions,
     /// Whether elements are timed.
     pub timing: bool,
+    /// Where flow records go, where they are exported.
+    pub export: Option<ExportOptions>,
 }
 
 impl Common {
@@ -86,6 +102,8 @@ impl Common {
                 return Err(error(spec, name, "it is given twice".into(), "leave one of them out"));
             }
         }
+        // made anew for each run, since it has a state
+        Selection::parse(spec)?;
         let ring = RingOptions::default();
         let mib = number(spec, "buffer", "MiB", 1..=65_536)?;
         let kib = number(spec, "block", "KiB", 64..=65_536)?;
@@ -99,6 +117,7 @@ impl Common {
                 retire: ms.map_or(ring.retire, Nanos::from_millis),
             },
             timing: one_of(spec, "timing", &["off", "on"])? == 1,
+            export: ExportOptions::parse(spec)?,
         })
     }
 
@@ -259,7 +278,10 @@ pub(super) mod tests {
         const OWN: OptionDoc = OptionDoc { name: "flows", values: "N", doc: "how many" };
         const ALL: [OptionDoc; COMMON.len() + 1] = with_common([OWN]);
         let names: Vec<_> = ALL.iter().map(|o| o.name).collect();
-        assert_eq!((names.len(), names[0], names[COMMON.len()]), (9, "prefilter", "flows"));
+        assert_eq!((names.len(), names[0], names[COMMON.len()]), (COMMON.len() + 1, "prefilter", "flows"));
+        for name in ["timing", "select", "select-seed", "export", "domain"] {
+            assert!(names.contains(&name), "{name}");
+        }
         assert!(Common::parse(&spec("x", &[("flows", "7")]), &ALL).is_ok());
         assert!(Common::parse(&spec("x", &[("flows", "7")]), &COMMON).is_err());
     }

@@ -6,10 +6,13 @@ use super::timing::{Off, On, Probe};
 use super::{Rules, Session, Source};
 use crate::capture::{Batch, Capture, Cpu, File, Frame, Ring, Statistics};
 use crate::control::{self, Event, Label};
+use crate::export::{Exporter, Metering, Shared};
 use crate::meter::{CpuSplit, MeterError, Readout};
 use crate::prefilter::Prefilter;
+use crate::selectors::Selection;
 use csn::{Counts, Nanos};
 use serde_json::{Map, Value};
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -39,6 +42,12 @@ pub trait Work {
     /// What the system says of files that are written.
     fn housekeeping(&mut self, _: Nanos) -> Result<(), MeterError> {
         Ok(())
+    }
+
+    /// Hands over the exporter to a meter that has flows. Of one that has none, and does not take it, the classes are
+    /// exported at the end.
+    fn export(&mut self, _: &Shared) -> bool {
+        false
     }
 
     /// Tells what was counted. No packets come any more.
@@ -134,11 +143,68 @@ fn timed<W: Work, C: Capture>(
     capture: C,
     cpu: &Cpu,
 ) -> Result<Readout, MeterError> {
-    let work = make(&Start { interface: capture.interface(), now: capture.now() })?;
+    let mut work = make(&Start { interface: capture.interface(), now: capture.now() })?;
+    let selection = Selection::parse(&session.options)?;
+    let export = Export::open(common, &mut work, &capture)?;
+    let (received, unselected) = (0, 0);
     match common.timing {
-        false => Run { work, capture, probe: Off, received: 0 }.whole(session, cpu),
-        true => Run { work, capture, probe: On::new(W::ELEMENTS), received: 0 }.whole(session, cpu),
+        false => {
+            Run { work, capture, probe: Off, received, unselected, selection, export }.whole(session, cpu)
+        }
+        true => {
+            let probe = On::new(W::ELEMENTS);
+            Run { work, capture, probe, received, unselected, selection, export }.whole(session, cpu)
+        }
     }
+}
+
+/// The exporter of a run.
+struct Export {
+    exporter: Shared,
+    /// Whether the meter exports its flows; else its classes are.
+    flows: bool,
+    start: Nanos,
+}
+
+impl Export {
+    fn open<W: Work, C: Capture>(
+        common: &Common,
+        work: &mut W,
+        capture: &C,
+    ) -> Result<Option<Self>, MeterError> {
+        let Some(options) = &common.export else { return Ok(None) };
+        let exporter = Exporter::open(options, capture.interface()).map_err(failed)?;
+        let exporter = Rc::new(RefCell::new(exporter));
+        let flows = work.export(&exporter);
+        Ok(Some(Self { exporter, flows, start: capture.now() }))
+    }
+
+    /// Exports what is still to be exported, and adds what was to the counters.
+    fn finish(
+        &self,
+        rules: &Rules,
+        end: Nanos,
+        metering: &Metering,
+        account: &mut Account,
+    ) -> Result<(), MeterError> {
+        let mut exporter = self.exporter.borrow_mut();
+        if let (false, Rules::Csn { ruleset, .. }) = (self.flows, rules) {
+            exporter.classes(&ruleset.classes, &account.classes, (self.start, end)).map_err(failed)?;
+        }
+        let exported = exporter.finish(metering).map_err(failed)?;
+        let counters = [
+            ("exported", exported.flows),
+            ("export_messages", exported.messages),
+            ("export_octets", exported.octets),
+            ("not_exported", exported.not_sent),
+        ];
+        account.counters.extend(counters.map(|(name, n)| (name.to_owned(), n)));
+        Ok(())
+    }
+}
+
+fn failed(source: std::io::Error) -> MeterError {
+    MeterError::Io { what: "export flow records".into(), source }
 }
 
 /// The loop's state.
@@ -147,6 +213,10 @@ struct Run<W, C, P> {
     capture: C,
     probe: P,
     received: u64,
+    /// Packets that were not selected for metering.
+    unselected: u64,
+    selection: Option<Selection>,
+    export: Option<Export>,
 }
 
 impl<W: Work, C: Capture, P: Probe> Run<W, C, P> {
@@ -160,7 +230,22 @@ impl<W: Work, C: Capture, P: Probe> Run<W, C, P> {
         let statistics = self.drain()?;
         let (split, calls) = (cpu.split(), cpu.calls());
         let end = End { now: self.capture.now(), details: session.details };
-        let account = self.work.finish(&end)?;
+        let mut account = self.work.finish(&end)?;
+        let metering = Metering {
+            ignored_packets: statistics.dropped,
+            times: self.export.as_ref().map(|e| (e.start, end.now)),
+            selection: self.selection.as_ref().map(Selection::report),
+        };
+        if let Some(report) = &metering.selection {
+            eprintln!("{report}");
+            account.counters.extend([
+                ("observed".to_owned(), report.observed),
+                ("selected".to_owned(), report.selected()),
+            ]);
+        }
+        if let Some(export) = &self.export {
+            export.finish(&session.rules, end.now, &metering, &mut account)?;
+        }
         let live = self.capture.interface().is_some();
         let readout = self.readout(statistics, split, live.then_some(calls), &account);
         if session.control {
@@ -188,8 +273,14 @@ impl<W: Work, C: Capture, P: Probe> Run<W, C, P> {
 
     #[inline]
     fn batch(&mut self) -> Result<Batch, MeterError> {
-        let Self { work, capture, probe, .. } = self;
-        let batch = capture.batch(&mut |frame| work.packet(frame, probe))?;
+        let Self { work, capture, probe, selection, unselected, .. } = self;
+        let batch = match selection {
+            None => capture.batch(&mut |frame| work.packet(frame, probe))?,
+            Some(selection) => capture.batch(&mut |frame| match selection.take(frame) {
+                true => work.packet(frame, probe),
+                false => *unselected += 1,
+            })?,
+        };
         if let Batch::Packets(n) = batch {
             self.received += n;
             work.flush(probe);
@@ -234,7 +325,7 @@ impl<W: Work, C: Capture, P: Probe> Run<W, C, P> {
         Readout {
             classes: account.classes.clone(),
             received: self.received,
-            ignored: account.ignored,
+            ignored: account.ignored + self.unselected,
             socket_drops: statistics.dropped,
             admitted: Some(statistics.admitted),
             split: Some(split),

@@ -3,7 +3,7 @@
 //! Reading goes from a message to its [`Header`], from there through a [`Session`], which remembers the templates and
 //! sequence numbers of one exporter's observation domain, to [`Record`]s, and from a record to a [`Flow`]: what all
 //! formats say, in one form. A NetFlow v5 record is a record of a template that never changes, so that nothing behind
-//! the session knows which format a flow came in.
+//! the session knows which format a flow came in. [`encode`] goes the other way.
 //!
 //! Whoever sends is not trusted: every length is checked before it is used, a message is taken as a whole or not at
 //! all, and everything that is remembered has a bound in [`Limits`].
@@ -11,6 +11,7 @@
 pub mod datum;
 pub mod element;
 mod elements;
+pub mod encode;
 pub mod flow;
 mod header;
 mod known;

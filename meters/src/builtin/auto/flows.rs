@@ -4,6 +4,7 @@
 use super::attributes::{Layout, Seen};
 use super::cache::{Cache, Packet};
 use super::records::{EndReason, FlowRecord, Records};
+use crate::export::Shared;
 use crate::meter::MeterError;
 use csn::{Field, Nanos};
 use std::hash::{BuildHasher, RandomState};
@@ -112,6 +113,11 @@ impl Flows {
             records,
             happened: Happened::default(),
         }
+    }
+
+    /// Exports records from now on.
+    pub fn export(&mut self, exporter: &Shared) {
+        self.records.export(exporter);
     }
 
     /// Whether the next packet is metered.

@@ -18,6 +18,7 @@
 
 mod attributes;
 mod cache;
+mod export;
 mod flows;
 mod records;
 #[cfg(test)]
@@ -27,6 +28,7 @@ use super::options::{COMMON, Common, error, number, one_of, with_common};
 use super::pipeline::{self, Account, End, RECEIVE, Work};
 use super::{Builtin, Probe, Session};
 use crate::capture::Frame;
+use crate::export::Shared;
 use crate::meter::{MeterError, OptionDoc, Readout};
 use attributes::{NAMED, Seen};
 use cache::{GROUP, Packet};
@@ -200,6 +202,11 @@ impl Work for Meter {
     fn housekeeping(&mut self, now: Nanos) -> Result<(), MeterError> {
         self.failed.take().map_or(Ok(()), Err)?;
         self.flows.sweep(now)
+    }
+
+    fn export(&mut self, exporter: &Shared) -> bool {
+        self.flows.export(exporter);
+        true
     }
 
     fn finish(&mut self, _: &End) -> Result<Account, MeterError> {

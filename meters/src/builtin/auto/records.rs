@@ -1,7 +1,9 @@
 //! Where the records of flows go: into counts per class, and into a file where one is asked for.
 
+use super::export::Export;
+use crate::export::Shared;
 use crate::meter::MeterError;
-use csn::{Classifier, Counts, Field, Key, Nanos, RuleSet};
+use csn::{Class, Classifier, Counts, Field, Key, Nanos, RuleSet};
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
@@ -54,6 +56,9 @@ pub struct Records {
     classifier: Option<Classifier>,
     counts: Vec<Counts>,
     table: Option<Table>,
+    /// The classes, where rules are loaded.
+    classes: Vec<Class>,
+    export: Option<Export>,
     /// Changes of what flows are, so far.
     changes: u32,
     taken: u64,
@@ -77,6 +82,8 @@ impl Records {
             classifier: (!rules_loaded.rules.is_empty()).then(|| Classifier::new(&rules_loaded)),
             counts: vec![Counts::default(); rules.classes.len()],
             table,
+            classes: if rules_loaded.rules.is_empty() { vec![] } else { rules.classes.clone() },
+            export: None,
             changes: 0,
             taken: 0,
         })
@@ -90,10 +97,18 @@ impl Records {
         let class = self.classifier.as_ref().map_or(0, |c| c.classify(record.key).class.index());
         self.counts[class] += record.counts;
         self.taken += 1;
+        if let Some(export) = &self.export {
+            export.take(record, class)?;
+        }
         match &mut self.table {
             Some(table) => table.row(record, self.changes),
             None => Ok(()),
         }
+    }
+
+    /// Exports records from now on.
+    pub fn export(&mut self, exporter: &Shared) {
+        self.export = Some(Export::new(exporter.clone(), self.classes.clone()));
     }
 
     /// What flows are is another thing from now on.
