@@ -33,8 +33,9 @@ impl Peer {
     }
 
     pub fn start(&self) -> Outcome<Running> {
-        let mut command = Command::new("taskset");
-        command.args(["-c", "0", self.program]).args(&self.args);
+        // should this measurement be killed, they end all the same
+        let mut command = Command::new("timeout");
+        command.args(["-s", "KILL", "60", "taskset", "-c", "0", self.program]).args(&self.args);
         // a group of its own: trafgen sends from a child, which must end with it
         let command = command.stdout(Stdio::null()).stderr(Stdio::null()).process_group(0);
         Ok(Running(command.spawn()?))
