@@ -7,6 +7,7 @@
 //! ```
 
 pub mod cpu;
+pub mod history;
 pub mod host;
 pub mod lab;
 pub mod progress;

@@ -83,3 +83,47 @@ fn people_and_programs_get_the_reason() {
     let markdown = String::from_utf8(compare(&[&base, &slow], &["--markdown"]).stdout).unwrap();
     assert!(markdown.starts_with("# ") && markdown.contains("| REGRESSED |"), "{markdown}");
 }
+
+fn history(db: &Path, args: &[&str], folders: &[&Path]) -> String {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_csnbench"));
+    let output = command.arg("history").arg(db).arg(args[0]).args(folders).args(&args[1..]).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[test]
+fn a_history_is_a_baseline_and_shows_where_it_changed() {
+    let dir = tempfile::tempdir().unwrap();
+    let db = dir.path().join("bench.db");
+    let factors = [1.0, 1.004, 0.997, 1.002, 1.3, 1.297, 1.303, 1.3];
+    for (i, factor) in factors.into_iter().enumerate() {
+        let alter = slower(factor);
+        let run = folder(dir.path(), &format!("run{i}"), |record| {
+            if record["record"] == "run" {
+                record["time"] = (1e9 + i as f64 * 86_400.0).into();
+            }
+            alter(record);
+        });
+        history(&db, &["add", "--label", &format!("v{i}")], &[&run]);
+    }
+    assert_eq!(history(&db, &["list"], &[]).lines().count(), factors.len());
+    let title = {
+        let list = history(&db, &["list", "--json"], &[]);
+        let first: serde_json::Value = serde_json::from_str(list.lines().next().unwrap()).unwrap();
+        first["title"].as_str().unwrap().to_owned()
+    };
+    let shown = history(&db, &["show", &title], &[]);
+    assert!(shown.contains("changed at v4 of 2001-09-13"), "{shown}");
+    assert!(!shown.contains("changed at v5") && !shown.contains("changed at v2"), "{shown}");
+    // the newest five are four slow runs and one of before: as slow as those is no regression, slower still is
+    let same = folder(dir.path(), "same", slower(1.301));
+    let slow = folder(dir.path(), "slow", slower(1.7));
+    assert_eq!(code(&[&db, &same], &["--gate"]), 0);
+    assert_eq!(code(&[&db, &slow], &["--gate"]), 100);
+    let other = folder(dir.path(), "other", |r| {
+        if r["record"] == "run" {
+            r["rules_hash"] = "0".into();
+        }
+    });
+    assert_eq!(code(&[&db, &other], &["--gate"]), 102);
+}

@@ -4,6 +4,7 @@
 //! right behind the cut. What can't be read becomes a warning with its line, never a reason to lose the rest.
 
 use crate::record::{Host, Record, Run, Skip, Trial, VERSION};
+use std::collections::BTreeMap;
 use std::io::BufRead;
 
 /// How every line of the file begins.
@@ -86,6 +87,19 @@ impl Stored {
             return Err(StoreError::NoRun);
         }
         Ok(stored)
+    }
+
+    /// Adds the trials of another run of the same scenario, each to the point at its own place; points that only the other
+    /// run has are left out. What is a run's own (head, end, warnings) stays that of this one.
+    pub fn join(&mut self, other: Stored) {
+        let places: BTreeMap<_, _> = self.trials.iter().map(|t| (t.at.clone(), t.point)).collect();
+        for mut trial in other.trials {
+            if let Some(point) = places.get(&trial.at) {
+                trial.point = *point;
+                trial.index = self.trials.len() as u32;
+                self.trials.push(trial);
+            }
+        }
     }
 
     /// Adds a record; tells whether it was the head.
@@ -176,6 +190,17 @@ mod tests {
         let stored = read("{\"record\":\"run\",\"version\":9}\n{\"record\":\"weather\",\"rain\":true}\n");
         assert_eq!(stored.warnings.len(), 2);
         assert!(stored.warnings[0].contains("version 9") && stored.warnings[1].starts_with("line 2"));
+    }
+
+    #[test]
+    fn trials_of_another_run_join_the_points_at_their_places() {
+        let line = |point: u32, rules: &str| {
+            format!("{{\"record\":\"trial\",\"point\":{point},\"at\":{{\"rules\":\"{rules}\"}}}}\n")
+        };
+        let mut first = read(&format!("{RUN}\n{}{}", line(0, "10"), line(1, "20")));
+        first.join(read(&format!("{RUN}\n{}{}", line(0, "20"), line(1, "30"))));
+        assert_eq!(first.trials.iter().map(|t| t.point).collect::<Vec<_>>(), [0, 1, 1]);
+        assert_eq!(first.trials[2].index, 2);
     }
 
     #[test]

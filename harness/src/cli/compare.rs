@@ -1,10 +1,14 @@
 //! `csnbench compare`: two runs side by side, and a verdict for CI.
 
 use super::exit::Exit;
+use super::history::told;
 use super::report;
+use harness::history::History;
 use reports::compare::{self, Comparison, Criteria, Verdict};
+use reports::store::Stored;
+use reports::summary::Summary;
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Arguments of `compare`.
 #[derive(clap::Args)]
@@ -19,7 +23,7 @@ threshold and the cost rose by more than the floor.
 
 Exit codes with --gate: 0 no regression, 100 a regression, 101 the new run is invalid, 102 no usable baseline.")]
 pub struct Args {
-    /// The run before, as `csnbench run` has written it
+    /// The run before, as `csnbench run` has written it; or a history, whose newest runs like NEW are taken together
     #[arg(value_name = "BASE")]
     base: PathBuf,
     /// The run after
@@ -92,6 +96,45 @@ pub fn run(args: &Args) -> Result<Exit, Exit> {
         (Verdict::NoBaseline, false) if comparison.cells.is_empty() => Exit::Input,
         _ => Exit::Done,
     })
+}
+
+/// So many runs of a history are a baseline together: enough to hold what differs from day to day, few enough to be what
+/// was true lately.
+const RECENT: usize = 5;
+
+/// The newest runs of a history that `new` can be compared with, taken together.
+fn past(file: &Path, new: &Summary) -> Result<Summary, Exit> {
+    let history = History::open(file, false).map_err(told)?;
+    let mut entries = history.entries(Some(new.title())).map_err(told)?;
+    entries.reverse();
+    let (mut together, mut count, mut why) = (None::<Stored>, 0, None);
+    for entry in entries {
+        let stored = history.stored(entry.id).map_err(told)?;
+        let summary = Summary::of(&stored);
+        if summary.trials == new.trials {
+            continue;
+        }
+        match compare::refusals(&summary, new).into_iter().next() {
+            Some(refusal) => why = why.or(Some(format!("run {}: {}", entry.id, refusal.reason))),
+            None => {
+                count += 1;
+                match &mut together {
+                    Some(together) => together.join(stored),
+                    None => together = Some(stored),
+                }
+            }
+        }
+        if count == RECENT {
+            break;
+        }
+    }
+    let Some(stored) = together else {
+        let why = why.unwrap_or_else(|| "no run of it has this title".into());
+        eprintln!("csnbench: {} holds nothing to compare {:?} with: {why}", file.display(), new.title());
+        return Err(Exit::Input);
+    };
+    eprintln!("baseline: {count} of the newest runs in {}", file.display());
+    Ok(Summary::of(&stored))
 }
 
 fn show(args: &Args, comparison: &Comparison) -> std::io::Result<()> {

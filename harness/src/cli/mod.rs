@@ -15,6 +15,7 @@ mod explain;
 mod fmt;
 mod generate;
 mod help;
+mod history;
 mod import;
 mod lines;
 mod list;
@@ -71,6 +72,8 @@ enum Verb {
     Report(report::Args),
     /// Compare two runs: what became slower or faster, and whether that may stop a change
     Compare(compare::Args),
+    /// Keep runs over time, and show where they changed
+    History(history::Args),
     /// Say what this machine can do, what is missing, and what would install it
     Doctor(doctor::Args),
     /// List meters, back ends, imports, distributions, transmitters, attributes of flows, report formats or codes of
@@ -119,6 +122,7 @@ pub fn main() -> ExitCode {
         Verb::Run(args) => run::run(args),
         Verb::Report(args) => report::run(args),
         Verb::Compare(args) => compare::run(args),
+        Verb::History(args) => history::run(args),
         Verb::Doctor(args) => doctor::run(args),
         Verb::List(args) => list::run(args),
         Verb::Completions(args) => completions::run(args),

@@ -48,6 +48,11 @@ impl Criteria {
     }
 }
 
+/// Everything that is in the way of comparing `new` with `base`.
+pub fn refusals(base: &Summary, new: &Summary) -> Vec<Refusal> {
+    refusals::all(base, new, &mut Vec::new())
+}
+
 /// What a comparison comes to. Exit codes are made of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]

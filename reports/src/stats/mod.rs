@@ -3,11 +3,13 @@
 //! Nothing here assumes a distribution. Everything random comes from a seed, so that the same records always give
 //! the same report.
 
+mod changes;
 mod correlation;
 mod estimate;
 mod line;
 mod shift;
 
+pub use changes::{Stretch, stretches};
 pub use correlation::{pearson, spearman};
 pub use estimate::{Estimate, Estimator, Resamples, median, percentiles};
 pub use line::Line;
