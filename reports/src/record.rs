@@ -281,6 +281,20 @@ impl Ledger {
     }
 }
 
+impl std::ops::AddAssign for Ledger {
+    fn add_assign(&mut self, other: Self) {
+        self.offered += other.offered;
+        self.refused += other.refused;
+        self.interface += other.interface;
+        self.socket += other.socket;
+        self.filtered += other.filtered;
+        self.ignored += other.ignored;
+        self.meter += other.meter;
+        self.export += other.export;
+        self.counted += other.counted;
+    }
+}
+
 /// What a meter exported.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]

@@ -72,11 +72,10 @@ fn share(text: &str) -> Result<f64, String> {
 
 /// Compares two runs.
 pub fn run(args: &Args) -> Result<Exit, Exit> {
-    let unusable = |exit: Exit| if args.gate && exit == Exit::Input { Exit::NoBaseline } else { exit };
+    let new = report::summary(&args.new)?;
     // without a file there is no baseline either: the first run of a new branch
-    let base =
-        report::summary(&args.base).map_err(|_| if args.gate { Exit::NoBaseline } else { Exit::Failed })?;
-    let new = report::summary(&args.new).map_err(unusable)?;
+    let base = if args.base.is_file() { past(&args.base, &new) } else { report::summary(&args.base) };
+    let base = base.map_err(|e| if args.gate { Exit::NoBaseline } else { e })?;
     let confirm = args.confirm.as_deref().map(report::summary).transpose()?;
     let criteria = Criteria { threshold: args.threshold, floor_ns: args.floor, across: args.across };
     let comparison = Comparison::of(&base, &new, confirm.as_ref(), criteria);

@@ -173,17 +173,9 @@ fn point(
 }
 
 fn total(trials: &[&Trial]) -> Ledger {
-    trials.iter().fold(Ledger::default(), |sum, t| Ledger {
-        offered: sum.offered + t.ledger.offered,
-        refused: sum.refused + t.ledger.refused,
-        interface: sum.interface + t.ledger.interface,
-        socket: sum.socket + t.ledger.socket,
-        filtered: sum.filtered + t.ledger.filtered,
-        ignored: sum.ignored + t.ledger.ignored,
-        meter: sum.meter + t.ledger.meter,
-        export: sum.export + t.ledger.export,
-        counted: sum.counted + t.ledger.counted,
-    })
+    let mut sum = Ledger::default();
+    trials.iter().for_each(|t| sum += t.ledger);
+    sum
 }
 
 fn classes(trials: &[&Trial]) -> Vec<ClassLine> {

@@ -4,6 +4,7 @@
 //! part of it. It follows the reader's light or dark scheme and prints in black on white.
 
 mod conditions;
+mod flow;
 mod results;
 mod trials;
 
@@ -38,7 +39,7 @@ fn page(s: &Summary) -> io::Result<String> {
     html += &section("Results", &results::tables(s));
     html += &section("Fits", &results::fits(s));
     html += &section("What was expected", &results::expectations(s));
-    html += &section("Where the packets went", &results::ledger(s));
+    html += &section("Where the packets went", &(flow::flows(s) + &results::ledger(s)));
     html += &section("Classes", &results::classes(s));
     html += &section("Trials that are no results", &results::invalid(s));
     html += &section("Trial by trial", &trials::trials(s));
