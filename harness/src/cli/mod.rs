@@ -21,6 +21,7 @@ mod lines;
 mod list;
 mod load;
 mod meter;
+mod reader;
 mod remove;
 mod render;
 mod replace;
@@ -66,6 +67,8 @@ enum Verb {
     Meter(meter::Args),
     /// Collect what flow meters export: NetFlow v5 and v9, IPFIX
     Collect(collect::Args),
+    /// Collect flow data from an RTFM meter that runs
+    Reader(reader::Args),
     /// Measure: run scenarios and report
     Run(run::Args),
     /// Render stored records again
@@ -119,6 +122,7 @@ pub fn main() -> ExitCode {
         Verb::Generate(args) => generate::run(args),
         Verb::Meter(args) => meter::run(args),
         Verb::Collect(args) => collect::run(args),
+        Verb::Reader(args) => reader::run(args),
         Verb::Run(args) => run::run(args),
         Verb::Report(args) => report::run(args),
         Verb::Compare(args) => compare::run(args),

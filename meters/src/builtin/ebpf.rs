@@ -12,7 +12,7 @@
 //! From a capture, each packet is given to the program by `BPF_PROG_TEST_RUN`. The kernel takes no frames there that are
 //! shorter than 14 octets or longer than a page, and those for traffic control need a whole IP header: others are ignored.
 
-use super::options::{COMMON, Common, one_of};
+use super::options::{Common, TIMING, one_of};
 use super::pipeline::{self, Account, End, RECEIVE, Work};
 use super::{Builtin, Probe, Session, Source, emit};
 use crate::capture::{Frame, interface_index};
@@ -39,8 +39,7 @@ static OPTIONS: [OptionDoc; 3] = [
         values: "tree | linear",
         doc: "how rules are looked up: by a decision tree with tables, or one after the other; default tree",
     },
-    // that of all meters
-    COMMON[COMMON.len() - 1],
+    TIMING,
 ];
 
 /// How late a session can see that it is to stop.

@@ -16,6 +16,13 @@ pub const COMMON: [OptionDoc; CAPTURE.len() + selectors::OPTIONS.len() + EXPORT.
     joined(&half, &EXPORT)
 };
 
+/// Whether elements are timed.
+pub const TIMING: OptionDoc = OptionDoc {
+    name: "timing",
+    values: "on | off",
+    doc: "take the times of the meter's elements, and of the whole; default off",
+};
+
 /// The options of capturing and timing.
 const CAPTURE: [OptionDoc; 8] = [
     OptionDoc {
@@ -47,11 +54,7 @@ const CAPTURE: [OptionDoc; 8] = [
         values: "MS",
         doc: "time after which a block is handed over that is not full; default 20",
     },
-    OptionDoc {
-        name: "timing",
-        values: "on | off",
-        doc: "take the times of the meter's elements, and of the whole; default off",
-    },
+    TIMING,
 ];
 
 /// The options that all have, and a meter's own; `M` is their number together.

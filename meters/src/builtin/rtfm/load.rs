@@ -70,10 +70,7 @@ pub fn emit(spec: &MeterSpec, rules: &RuleSet, loaded: usize) -> Result<RuleFile
 fn parse(spec: &MeterSpec, texts: &[String]) -> Result<Vec<Program>, MeterError> {
     let mut programs: Vec<Program> = Vec::new();
     for (n, text) in (1..).zip(texts) {
-        let program = Program::parse(text).map_err(|errors| MeterError::Input {
-            what: format!("rule file {n}"),
-            reason: errors.iter().map(|e| e.to_string()).collect::<Vec<_>>().join("\n"),
-        })?;
+        let program = program(n, text)?;
         if programs.iter().any(|p| p.set == program.set) {
             let reason =
                 format!("there is a rule set {} already: give each its own number, as `SET 2`", program.set);
@@ -86,6 +83,29 @@ fn parse(spec: &MeterSpec, texts: &[String]) -> Result<Vec<Program>, MeterError>
         return Err(MeterError::Input { what: format!("the rules of {}", spec.name), reason });
     }
     Ok(programs)
+}
+
+/// A rule set as a rule file, or as a program of SRL, which only the compiler can tell from each other: a rule file has
+/// the word `RULES` in front of its rules.
+fn program(n: usize, text: &str) -> Result<Program, MeterError> {
+    let what = |kind: &str| format!("{kind} {n}");
+    let words = || text.lines().filter_map(|l| l.split('#').next()).flat_map(str::split_whitespace);
+    if words().any(|w| w.eq_ignore_ascii_case("RULES")) {
+        return Program::parse(text).map_err(|errors| MeterError::Input {
+            what: what("rule file"),
+            reason: errors.iter().map(|e| e.to_string()).collect::<Vec<_>>().join("\n"),
+        });
+    }
+    let compiled = csn::srl::compile(text);
+    if compiled.diagnostics.is_empty() {
+        return Ok(compiled.program);
+    }
+    let line = |at: u32| text.get(..at as usize).unwrap_or_default().matches('\n').count() + 1;
+    let shown = |d: &csn::Diagnostic| format!("line {}: {}: {}", line(d.span.start), d.message, d.cure);
+    Err(MeterError::Input {
+        what: what("SRL program"),
+        reason: compiled.diagnostics.iter().map(shown).collect::<Vec<_>>().join("\n"),
+    })
 }
 
 fn wrong<'a>(spec: &MeterSpec, set: u32, faults: impl Iterator<Item = (u32, &'a String)>) -> MeterError {

@@ -31,6 +31,8 @@ pub struct Totals {
 pub struct Matching {
     engines: Vec<Engine>,
     totals: Vec<Totals>,
+    /// Which rule sets packets are offered to.
+    running: Vec<bool>,
     table: FlowTable,
     interface: Option<u32>,
     slots: Slots,
@@ -41,7 +43,8 @@ impl Matching {
     /// For packets that come in on `interface`.
     pub fn new(engines: Vec<Engine>, table: FlowTable, interface: Option<u32>) -> Self {
         let totals = vec![Totals::default(); engines.len()];
-        Self { engines, totals, table, interface, slots: Slots::default(), key: FlowKey::default() }
+        let running = vec![true; engines.len()];
+        Self { engines, totals, running, table, interface, slots: Slots::default(), key: FlowKey::default() }
     }
 
     /// Offers a packet to every rule set. Each counts it at most once.
@@ -51,6 +54,9 @@ impl Matching {
         self.slots.load(frame.bytes, frame.tag, self.interface);
         probe.lap(PARSE);
         for set in 0..self.engines.len() {
+            if !self.running[set] {
+                continue;
+            }
             let forward = self.engines[set].run(&mut self.slots, true);
             probe.lap(MATCH);
             match forward {
@@ -128,6 +134,24 @@ impl Matching {
         let octet = |place| if slots.contains(&place) { engine.word(place) as u16 & 0xff } else { 0 };
         let label = octet(slot::FLOW_KIND) << 8 | octet(slot::FLOW_CLASS);
         self.table.create(&self.key, label, now)
+    }
+
+    /// Stops a rule set, and starts another.
+    pub fn switch(&mut self, stop: usize, start: Option<usize>) {
+        self.running[stop] = false;
+        if let Some(start) = start {
+            self.running[start] = true;
+        }
+    }
+
+    /// Starts a rule set.
+    pub fn start(&mut self, set: usize) {
+        self.running[set] = true;
+    }
+
+    /// Which rule sets run.
+    pub fn running(&self) -> &[bool] {
+        &self.running
     }
 
     /// What became of the packets, per rule set.

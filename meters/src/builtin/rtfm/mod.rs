@@ -8,6 +8,7 @@
 
 mod attributes;
 mod code;
+mod collector;
 mod engine;
 mod flow_data;
 mod load;
@@ -18,7 +19,9 @@ mod readout;
 mod session;
 mod slots;
 mod table;
+mod tasks;
 
+pub use collector::{Collection, Reader};
 pub use engine::{Engine, Outcome};
 pub use load::{RuleFile, emit};
 pub use matching::{Matching, Totals};

@@ -136,6 +136,8 @@ impl Record {
 struct Reader {
     last: Option<Nanos>,
     previous: Option<Nanos>,
+    /// It is not registered any more; its number is free.
+    gone: bool,
 }
 
 /// All flow records.
@@ -253,7 +255,9 @@ impl FlowTable {
             r.state = State::Idle;
         }
         let last = r.last;
-        if r.state == State::Idle && self.readers.iter().all(|reader| reader.previous > Some(last)) {
+        if r.state == State::Idle
+            && self.readers.iter().all(|reader| reader.gone || reader.previous > Some(last))
+        {
             self.recover(place);
         }
     }
@@ -274,8 +278,21 @@ impl FlowTable {
 
     /// Registers a reader: no record is recovered before it has collected it. The answer is its number.
     pub fn register(&mut self) -> usize {
-        self.readers.push(Reader::default());
-        self.readers.len() - 1
+        match self.readers.iter().position(|r| r.gone) {
+            Some(free) => {
+                self.readers[free] = Reader::default();
+                free
+            }
+            None => {
+                self.readers.push(Reader::default());
+                self.readers.len() - 1
+            }
+        }
+    }
+
+    /// Forgets a reader: no record waits for it any more.
+    pub fn forget(&mut self, reader: usize) {
+        self.readers[reader].gone = true;
     }
 
     /// Notes that a reader begins to collect, and gives the flows that it has to read: those that had packets
@@ -355,6 +372,22 @@ mod tests {
         }
         assert_eq!((t.active(), t.recovered()), (0, 1));
         assert_eq!(t.sums()[&(0, 1)].packets, 2, "what it counted is kept");
+    }
+
+    #[test]
+    fn nothing_waits_for_a_reader_that_is_forgotten() {
+        let mut t = FlowTable::new(100, Nanos::from_secs(10));
+        let readers = [t.register(), t.register()];
+        packet(&mut t, 1, 1);
+        for at in [12, 13] {
+            assert_eq!(t.collect(readers[0], Nanos::from_secs(at)).count(), usize::from(at == 12));
+        }
+        t.sweep(Nanos::from_secs(13));
+        assert_eq!(t.active(), 1, "the other reader has not collected it");
+        t.forget(readers[1]);
+        t.sweep(Nanos::from_secs(13));
+        assert_eq!(t.active(), 0);
+        assert_eq!(t.register(), readers[1]);
     }
 
     #[test]
