@@ -186,6 +186,8 @@ pub enum ExprKind {
     Each(Box<Expr>),
     /// `name(…)`.
     Call(Name, Vec<Item>),
+    /// `±2%`.
+    Within(Box<Expr>),
     /// Something that has been reported already.
     Invalid,
 }
@@ -228,6 +230,7 @@ impl Expr {
             ExprKind::Set(_) => "a set".into(),
             ExprKind::Each(_) => "`each`".into(),
             ExprKind::Call(n, _) => format!("`{}(…)`", n.text),
+            ExprKind::Within(_) => format!("`{self}`"),
             ExprKind::Invalid => "something unreadable".into(),
         }
     }
@@ -268,6 +271,7 @@ impl fmt::Display for Expr {
                 list(f, items, ", ")?;
                 f.write_str(")")
             }
+            ExprKind::Within(e) => write!(f, "±{e}"),
             ExprKind::Invalid => f.write_str("?"),
         }
     }

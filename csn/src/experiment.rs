@@ -3,6 +3,7 @@
 use crate::diagnostic::Span;
 use crate::mix::{Size, TrafficMix};
 use crate::ruleset::RuleSet;
+use crate::search::Search;
 use crate::units::{Nanos, Rate};
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -72,8 +73,10 @@ pub struct RunSpec {
     pub rate: RateSpec,
     /// How long packets are sent.
     pub time: Nanos,
-    /// How many trials each point gets.
+    /// How many trials each point gets; at most, where `within` says when there are enough.
     pub repeat: u32,
+    /// `until(±2%)`: a point has enough trials when the interval of its median reaches no farther than this share of it.
+    pub within: Option<f64>,
     /// Where everything random comes from.
     pub seed: u64,
     /// The `run` statement.
@@ -86,6 +89,7 @@ impl Default for RunSpec {
             rate: RateSpec::Fixed(Rate::Pps(100_000.0)),
             time: Nanos::from_secs(2),
             repeat: 5,
+            within: None,
             seed: 1,
             span: Span::default(),
         }
@@ -100,11 +104,8 @@ pub enum RateSpec {
     Fixed(Rate),
     /// As fast as the generator can.
     Max,
-    /// The highest rate whose loss is at most `loss` (a share, 0 to 1).
-    Search {
-        /// Tolerated share of packets lost.
-        loss: f64,
-    },
+    /// The highest rate at which no more than some loss shows.
+    Search(Search),
 }
 
 impl fmt::Display for RateSpec {
@@ -112,7 +113,7 @@ impl fmt::Display for RateSpec {
         match self {
             RateSpec::Fixed(r) => r.fmt(f),
             RateSpec::Max => f.write_str("max"),
-            RateSpec::Search { loss } => write!(f, "search(loss = {}%)", loss * 100.0),
+            RateSpec::Search(search) => search.fmt(f),
         }
     }
 }

@@ -137,6 +137,7 @@ impl Layout {
 fn spaced(before: &Token<'_>, token: &Token<'_>) -> bool {
     match (before.kind, token.kind) {
         (_, TokenKind::Comma | TokenKind::End | TokenKind::Close | TokenKind::Colon) => false,
+        (TokenKind::Comma | TokenKind::Sign, TokenKind::Join) => true,
         (TokenKind::Open, _) | (TokenKind::Join, _) | (_, TokenKind::Join) => false,
         (TokenKind::Word | TokenKind::Unit, TokenKind::Open) => false,
         (TokenKind::Number, TokenKind::Unit) => token.text != "%",

@@ -490,7 +490,11 @@ fn experiment(scenario: &Scenario) -> String {
         let _ = writeln!(out, "meter: {m}");
     }
     let r = &e.run;
-    let _ = writeln!(out, "run: {}, {}, {} times, seed {}", r.rate, r.time, r.repeat, r.seed);
+    let repeat = match r.within {
+        Some(share) => format!("until ±{}%, at most {} times", share * 100.0, r.repeat),
+        None => format!("{} times", r.repeat),
+    };
+    let _ = writeln!(out, "run: {}, {}, {repeat}, seed {}", r.rate, r.time, r.seed);
     for axis in &e.vary {
         let _ = writeln!(out, "{}: {}", axis.name(), points(axis));
     }

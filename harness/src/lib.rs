@@ -12,5 +12,6 @@ pub mod host;
 pub mod lab;
 pub mod progress;
 pub mod run;
+pub mod search;
 pub mod trial;
 pub mod worker;

@@ -2,7 +2,7 @@
 
 use crate::run::{Event, Observer, Outcome, Step};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use reports::record::{Skip, Trial};
+use reports::record::{Search, Skip, Trial};
 use std::io::{IsTerminal, Write};
 
 /// The observer that suits standard error.
@@ -66,7 +66,7 @@ impl Observer for Bar {
             Event::Tick => self.bar.tick(),
             Event::Measured { .. } => self.bar.inc(1),
             Event::Ended(_) => self.bar.finish_and_clear(),
-            Event::Note(_) | Event::Skipped(_) => {}
+            Event::Note(_) | Event::Skipped(_) | Event::Found(_) => {}
         }
         if let Some(text) = line(event) {
             self.bar.suspend(|| eprintln!("{text}"));
@@ -95,6 +95,7 @@ fn line(event: &Event<'_>) -> Option<String> {
         }
         Event::WarmUp | Event::Started(_) | Event::Tick => return None,
         Event::Measured { step, trial } => measured(step, trial),
+        Event::Found(search) => found(search),
         Event::Ended(outcome) => ended(outcome),
     })
 }
@@ -122,6 +123,43 @@ fn measured(step: &Step, trial: &Trial) -> String {
     for warning in &trial.warnings {
         text.push_str(&format!("\n  warning: {warning}"));
     }
+    text
+}
+
+/// A search in a line per goal.
+fn found(search: &Search) -> String {
+    let mut at: Vec<String> =
+        search.at.iter().filter(|(name, _)| *name != "meter").map(|(n, v)| format!("{n} {v}")).collect();
+    at.insert(0, search.meter.clone());
+    let mut text = format!(
+        "{}: {} after {} trials in {}",
+        at.join(", "),
+        search.method,
+        search.path.len(),
+        duration(search.seconds)
+    );
+    let kpps = |pps: f64| format!("{:.1} kpps", pps / 1000.0);
+    for goal in &search.goals {
+        let bound = |pps: Option<f64>| pps.map_or("none".into(), kpps);
+        text.push_str(&format!(
+            "\n  loss <= {} %: {} (lost at {})",
+            goal.loss * 100.0,
+            bound(goal.lower),
+            bound(goal.upper)
+        ));
+        text.extend(goal.irregular.iter().map(|why| format!("\n  irregular: {why}")));
+    }
+    if let Some(b) = &search.burst {
+        let ms = |s: f64| format!("{:.3} ms", s * 1e3);
+        text.push_str(&format!(
+            "\n  burst of {} packets at {}: buffer {} (corrected {})",
+            b.packets,
+            kpps(b.pps),
+            ms(b.implied),
+            ms(b.corrected)
+        ));
+    }
+    text.extend(search.invalid.iter().map(|why| format!("\n  INVALID: {why}")));
     text
 }
 

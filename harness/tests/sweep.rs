@@ -52,7 +52,7 @@ impl Bench for Simulated {
 fn good(task: &Task<'_>) -> Measured {
     let ledger = record::Ledger { offered: 10, counted: 10, ..Default::default() };
     let trial = Trial { ledger, expected_comparisons: task.loaded as f64, ..Trial::default() };
-    Measured { trial, noise: false }
+    Measured { trial, noise: false, broken: false }
 }
 
 /// A trial that noise spoiled.
@@ -160,6 +160,22 @@ fn every_point_gets_its_repeats_in_rounds_after_a_warm_up() {
     let kept = std::fs::read_to_string(dir.path().join("rules/002-rtfm-rules-3/loaded")).unwrap();
     assert_eq!(kept, "3");
     assert_eq!(std::fs::read_dir(dir.path().join("rules")).unwrap().count(), 3);
+}
+
+#[test]
+fn a_point_is_measured_until_its_median_is_known() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut s = scenario(&["rtfm"]);
+    (s.experiment.run.repeat, s.experiment.run.within) = (12, Some(0.02));
+    let ran = go(&s, &options(dir.path(), false), &Stop::default(), |n, task| {
+        let mut out = good(task);
+        // with three rules the cost is all over the place
+        out.trial.cpu.total = if task.loaded == 3 { 1000 + u64::from(n) * 50 } else { 1000 };
+        Ok(out)
+    });
+    assert_eq!(ran.result.unwrap().exit_code(), 0);
+    let of = |point: u32| trials(dir.path()).iter().filter(|t| t.point == point).count();
+    assert_eq!((of(0), of(1), of(2)), (6, 6, 12));
 }
 
 #[test]
@@ -306,6 +322,121 @@ fn a_run_is_not_overwritten_nor_continued_as_another() {
     let mut quick = options(dir.path(), true);
     quick.quick = true;
     assert!(go(&s, &quick, &Stop::default(), |_, _| panic!()).result.is_err());
+}
+
+/// A trial of a meter that takes 400,000 packets/s, sent by a generator that reaches 2,000,000.
+fn limited(task: &Task<'_>) -> Measured {
+    let pps = match task.setting.rate {
+        csn::RateSpec::Fixed(csn::Rate::Pps(pps)) => pps,
+        _ => 2_000_000.0,
+    };
+    let seconds = task.time.as_secs_f64();
+    let sent = (pps * seconds).round() as u64;
+    let counted = sent.min((400_000.0 * seconds) as u64);
+    let mut out = good(task);
+    out.trial.offered = record::Offered {
+        intended_pps: Some(pps),
+        achieved_pps: pps,
+        planned: sent,
+        accepted: sent,
+        ..Default::default()
+    };
+    out.trial.ledger =
+        record::Ledger { offered: sent, socket: sent - counted, counted, ..Default::default() };
+    out.trial.classes = vec![record::ClassCount { class: "1".into(), sent, filtered: 0, counted }];
+    out
+}
+
+/// One point that is searched twice.
+fn searched() -> Scenario {
+    let mut s = scenario(&["rtfm"]);
+    s.experiment.vary = vec![];
+    let loss = [0.0, 0.01].into_iter().collect();
+    s.experiment.run.rate = csn::RateSpec::Search(csn::Search { loss, ..Default::default() });
+    s.experiment.run.time = csn::Nanos::from_secs(1);
+    s
+}
+
+fn searches(out: &Path) -> Vec<record::Search> {
+    let search = |r| if let Record::Search(s) = r { Some(*s) } else { None };
+    records(out).into_iter().filter_map(search).collect()
+}
+
+#[test]
+fn a_search_finds_its_rates_and_every_trial_is_on_record() {
+    let dir = tempfile::tempdir().unwrap();
+    let ran = go(&searched(), &options(dir.path(), false), &Stop::default(), |_, task| Ok(limited(task)));
+    let outcome = ran.result.unwrap();
+    assert_eq!((outcome.exit_code(), outcome.without_result.len()), (0, 0));
+    let (searches, trials) = (searches(dir.path()), trials(dir.path()));
+    assert_eq!(searches.len(), 2);
+    for s in &searches {
+        let [zero, one] = s.goals.as_slice() else { panic!("{s:?}") };
+        assert!((396_000.0..=400_000.0).contains(&zero.lower.unwrap()), "{zero:?}");
+        assert!((400_000.0 / 0.99 - 4_100.0..=400_000.0 / 0.99 + 1.0).contains(&one.lower.unwrap()));
+        assert!(zero.irregular.is_empty() && one.irregular.is_empty(), "{s:?}");
+        assert_eq!((s.max_pps, s.max_measured), (1_960_000.0, true));
+        for (i, step) in s.path.iter().enumerate() {
+            let trial = &trials[step.trial as usize];
+            assert_eq!((trial.step, trial.repeat), (Some(i as u32), s.repeat));
+        }
+    }
+    assert_eq!(trials.len(), searches.iter().map(|s| s.path.len()).sum::<usize>());
+    let stored = reports::store::Stored::read(std::io::BufReader::new(
+        std::fs::File::open(dir.path().join("records.jsonl")).unwrap(),
+    ))
+    .unwrap();
+    let summary = reports::summary::Summary::of(&stored);
+    assert_eq!(summary.throughputs.len(), 2);
+    assert!(summary.findings[0].contains("without loss"), "{:?}", summary.findings);
+    // medians are taken of the trials at the rates that were found
+    assert_eq!(summary.trials.len(), 2);
+}
+
+#[test]
+fn an_interrupted_search_goes_on_where_it_was() {
+    let whole = tempfile::tempdir().unwrap();
+    let run = |dir: &Path, resume, stop_at: u32| {
+        go(&searched(), &options(dir, resume), &Stop::default(), move |n, task| {
+            if n == stop_at { Err(TrialError::Interrupted) } else { Ok(limited(task)) }
+        })
+    };
+    assert_eq!(run(whole.path(), false, u32::MAX).result.unwrap().exit_code(), 0);
+    let path = |dir: &Path| searches(dir).into_iter().map(|s| s.path).collect::<Vec<_>>();
+    for stop_at in [1, 2, 7, 20] {
+        let dir = tempfile::tempdir().unwrap();
+        assert!(run(dir.path(), false, stop_at).result.unwrap().interrupted);
+        assert_eq!(run(dir.path(), true, u32::MAX).result.unwrap().exit_code(), 0);
+        assert_eq!(path(dir.path()), path(whole.path()), "stopped at {stop_at}");
+        assert_eq!(trials(dir.path()).len(), trials(whole.path()).len());
+    }
+}
+
+#[test]
+fn a_disturbed_step_is_tried_again_and_a_meter_that_fails_ends_the_search() {
+    let dir = tempfile::tempdir().unwrap();
+    let ran = go(&searched(), &options(dir.path(), false), &Stop::default(), |n, task| {
+        let mut out = limited(task);
+        if n == 3 {
+            out.trial.invalid.push("the sender stood still".into());
+            out.noise = true;
+        }
+        Ok(out)
+    });
+    assert_eq!(ran.result.unwrap().exit_code(), 0);
+    let (found, trials) = (searches(dir.path()), trials(dir.path()));
+    assert_eq!(trials.len(), found.iter().map(|s| s.path.len()).sum::<usize>() + 1);
+    assert!(found.iter().all(|s| s.path.iter().all(|step| !step.disturbed)));
+
+    let broken = tempfile::tempdir().unwrap();
+    let ran = go(&searched(), &options(broken.path(), false), &Stop::default(), |_, task| {
+        let mut out = limited(task);
+        out.trial.invalid.push("the meter failed".into());
+        out.broken = true;
+        Ok(out)
+    });
+    assert_eq!(ran.result.unwrap().exit_code(), 101);
+    assert!(searches(broken.path()).iter().all(|s| s.invalid == ["the meter failed"]));
 }
 
 #[test]

@@ -4,11 +4,17 @@
 //! last line is a [`Record::End`]. A resumed run goes on in the same file with a [`Record::Resume`]. Unknown
 //! fields are ignored and missing ones take their defaults, so old files stay readable.
 
+mod search;
+
+pub use search::{Burst, Goal, Search, Step};
+
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// The version that this crate writes. It rises when the meaning of a field changes, not when one is added.
-pub const VERSION: u32 = 1;
+///
+/// 2: searches. A trial with a `step` belongs to one, and is no repetition of its point.
+pub const VERSION: u32 = 2;
 
 /// A line of `records.jsonl`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -18,6 +24,8 @@ pub enum Record {
     Run(Box<Run>),
     /// One trial.
     Trial(Box<Trial>),
+    /// One search, behind its trials.
+    Search(Box<Search>),
     /// The run was interrupted here and goes on.
     Resume {
         /// Seconds since 1970.
@@ -148,6 +156,9 @@ pub struct Trial {
     pub point: u32,
     /// Number of the repetition of this point, from 0.
     pub repeat: u32,
+    /// Number of the step of a search, from 0, where the trial belongs to one; the last of several trials with one
+    /// number is the one that counted.
+    pub step: Option<u32>,
     /// Seconds since 1970 at the start.
     pub time: f64,
     /// The meter with its options.

@@ -3,7 +3,7 @@
 //! A run may have been killed at any moment, so the last line may be cut off, and a resumed run may have gone on
 //! right behind the cut. What can't be read becomes a warning with its line, never a reason to lose the rest.
 
-use crate::record::{Host, Record, Run, Skip, Trial, VERSION};
+use crate::record::{Host, Record, Run, Search, Skip, Trial, VERSION};
 use std::collections::BTreeMap;
 use std::io::BufRead;
 
@@ -17,6 +17,8 @@ pub struct Stored {
     pub run: Run,
     /// The trials in the order of running.
     pub trials: Vec<Trial>,
+    /// The searches in the order of running.
+    pub searches: Vec<Search>,
     /// Every time that the run went on after an interruption, with the host as it was then.
     pub resumed: Vec<Resumed>,
     /// How the run ended; none when it was interrupted, or still goes on.
@@ -117,6 +119,7 @@ impl Stored {
                 return true;
             }
             Record::Trial(trial) => self.trials.push(*trial),
+            Record::Search(search) => self.searches.push(*search),
             // A run that goes on is not over, whatever an earlier line said.
             Record::Resume { time, host } => {
                 self.resumed.push(Resumed { time, host });

@@ -81,6 +81,10 @@ fn expr(r: &mut Reader<'_>, base: usize, pair: Pair<'_, Rule>) -> Expr {
         Rule::colons => literal::colons(r, span, pair.as_str()),
         Rule::dotted => literal::dotted(r, span, pair.as_str()),
         Rule::number | Rule::measured => number(r, base, pair),
+        Rule::within => match pair.into_inner().next() {
+            Some(p) => ExprKind::Within(Box::new(expr(r, base, p))),
+            None => ExprKind::Invalid,
+        },
         _ => ExprKind::Invalid,
     };
     Expr { kind, span }

@@ -16,7 +16,7 @@ pub(crate) enum TokenKind {
     Unit,
     Text,
     Sign,
-    /// `..`, `/` or `+`.
+    /// `..`, `/`, `+` or `±`.
     Join,
     Open,
     Close,
@@ -82,7 +82,7 @@ impl<'t> Lexer<'t> {
                     (Some(TokenKind::Comment), line.trim_end().len())
                 }
                 '.' => (Some(TokenKind::Join), 2),
-                '/' | '+' => (Some(TokenKind::Join), 1),
+                '/' | '+' | '±' => (Some(TokenKind::Join), c.len_utf8()),
                 '{' | '(' => (Some(TokenKind::Open), 1),
                 '}' | ')' => (Some(TokenKind::Close), 1),
                 ',' => (Some(TokenKind::Comma), 1),

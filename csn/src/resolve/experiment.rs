@@ -1,6 +1,7 @@
 //! `scenario`, `meter`, `run` and `expect`.
 
 use super::context::Context;
+use super::search::Repeat;
 use crate::ast::{Expr, ExprKind, Item, Name, Sign, Statement};
 use crate::codes;
 use crate::diagnostic::Span;
@@ -23,7 +24,7 @@ pub(crate) struct Draft {
     tags: Option<(Vec<String>, Span)>,
     rate: Option<(RateSpec, Span)>,
     time: Option<(Nanos, Span)>,
-    repeat: Option<(u32, Span)>,
+    repeat: Option<(Repeat, Span)>,
     seed: Option<(u64, Span)>,
     run: Option<Span>,
 }
@@ -68,8 +69,8 @@ impl Draft {
                     cx.give(&mut self.time, "time", time, at);
                 }
                 "repeat" => {
-                    let repeat = cx.whole(e, "the number of repeats", 1, 1_000_000);
-                    cx.give(&mut self.repeat, "repeat", repeat.map(|n| n as u32), at);
+                    let repeat = cx.repeat(e);
+                    cx.give(&mut self.repeat, "repeat", repeat, at);
                 }
                 "seed" => {
                     let seed = cx.whole(e, "a seed", 0, u128::from(u64::MAX));
@@ -127,7 +128,9 @@ impl Draft {
         let run = &mut out.run;
         run.rate = self.rate.map_or(run.rate, |(r, _)| r);
         run.time = self.time.map_or(run.time, |(t, _)| t);
-        run.repeat = self.repeat.map_or(run.repeat, |(n, _)| n);
+        if let Some((repeat, _)) = self.repeat {
+            (run.repeat, run.within) = (repeat.most, repeat.within);
+        }
         run.seed = self.seed.map_or(run.seed, |(s, _)| s);
         run.span = self.run.unwrap_or_default();
         out

@@ -22,6 +22,7 @@ mod names;
 mod packet;
 mod quantity;
 mod rules;
+mod search;
 mod shares;
 mod sizes;
 mod spread;

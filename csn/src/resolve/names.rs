@@ -244,7 +244,7 @@ fn visit<'a>(e: &'a Expr, f: &mut impl FnMut(&'a Expr)) {
             visit(b, f);
         }
         ExprKind::Set(members) => members.iter().for_each(|m| visit(m, f)),
-        ExprKind::Each(e) => visit(e, f),
+        ExprKind::Each(e) | ExprKind::Within(e) => visit(e, f),
         _ => {}
     }
 }

@@ -185,10 +185,7 @@ impl Context<'_> {
     pub(crate) fn rate(&mut self, e: &Expr) -> Option<RateSpec> {
         match &self.follow(e).kind {
             ExprKind::Word(w) if w.eq_ignore_ascii_case("max") => Some(RateSpec::Max),
-            ExprKind::Call(name, items) if name.text == "search" => {
-                self.unexecuted(&codes::SEARCH, e.span, "a search for the rate");
-                self.search(items, name.span)
-            }
+            ExprKind::Call(name, items) if name.text == "search" => self.search(name, items),
             ExprKind::Call(name, _) => {
                 self.unknown_word(&name.text.clone(), name.span, "a rate, `max` or `search(…)`", &["search"]);
                 None
@@ -199,29 +196,6 @@ impl Context<'_> {
                 None
             }
         }
-    }
-
-    fn search(&mut self, items: &[Item], span: Span) -> Option<RateSpec> {
-        let mut loss = None;
-        for item in items {
-            let Some(s) = self.setting(item, "search") else { continue };
-            if s.name.text == "loss" {
-                let share = self.share(&s.value, "the loss that is tolerated", 1.0);
-                self.give(&mut loss, "loss", share, s.span);
-            } else {
-                self.unknown_setting(&s.name, "search", &["loss"]);
-            }
-        }
-        if items.is_empty() {
-            self.add(
-                &codes::NO_ITEM,
-                span,
-                "`search` does not say what it searches for",
-                "it needs the loss that is tolerated",
-                "write `search(loss = 0)`",
-            );
-        }
-        loss.map(|(loss, _)| RateSpec::Search { loss })
     }
 
     fn fixed_rate(&mut self, n: &Number, span: Span) -> Option<Rate> {

@@ -1,11 +1,12 @@
 //! Every word that the notation knows, for the tests that hold documents and grammars against the tables.
 
 use super::spread::{GAPS, PHASE_SETTINGS, PHASES};
-use super::{classes, experiment, load, quantity, vary, words};
+use super::{classes, experiment, load, quantity, search, vary, words};
 use crate::ast::Keyword;
 use crate::experiment::Metric;
 use crate::field::Field;
 use crate::models::{IMIXES, MODELS};
+use crate::search::Method;
 use crate::units::Layer;
 
 /// Words of one kind.
@@ -36,13 +37,15 @@ pub(crate) fn all_units() -> Vec<&'static str> {
 
 /// The settings of all statements, and the metrics and axes that stand in their place.
 pub(crate) fn all_settings() -> Vec<&'static str> {
-    let lists: [&[&str]; 6] = [
+    let lists: [&[&str]; 8] = [
         &classes::SETTINGS,
         &load::TARGETS[..2],
         &load::SETTINGS,
         &experiment::SCENARIO,
         &experiment::RUN,
         &vary::AXES,
+        &search::SEARCH,
+        &search::UNTIL,
     ];
     lists.into_iter().flatten().copied().chain(Metric::ALL.map(|(m, _)| m)).collect()
 }
@@ -60,7 +63,8 @@ pub(crate) fn all_choices() -> Vec<&'static str> {
         &[GAPS, PHASES],
     ];
     let models = MODELS.iter().map(|m| m.name).chain(IMIXES.iter().map(|m| m.name));
-    lists.into_iter().flatten().copied().chain(models).chain(["search"]).collect()
+    let methods = Method::ALL.into_iter().map(|(name, _)| name);
+    lists.into_iter().flatten().copied().chain(models).chain(methods).chain(["search", "until"]).collect()
 }
 
 /// Everything.

@@ -128,7 +128,7 @@ impl Plan {
         let pps = match job.rate {
             RateSpec::Fixed(rate) => Some(rate.pps(mean)),
             RateSpec::Max => None,
-            RateSpec::Search { .. } => {
+            RateSpec::Search(_) => {
                 return Err(PlanError::new(
                     components[0].span,
                     "a search is not a rate",

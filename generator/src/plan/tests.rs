@@ -302,7 +302,7 @@ fn what_this_version_cannot_make_is_refused() {
     );
     let small = |t: &mut Traffic| t.size = Size::Fixed { bytes: 30, layer: Layer::Ethernet };
     assert!(traffic(&small).contains("at least 64 B(ethernet)"));
-    assert!(refused(&|j| j.rate = RateSpec::Search { loss: 0.0 }).contains("search"));
+    assert!(refused(&|j| j.rate = RateSpec::Search(csn::Search::default())).contains("search"));
     assert!(refused(&|j| j.mix.components.clear()).contains("nothing"));
     assert!(
         refused(&|j| j.rules.rules[0].tests.insert(0, (Field::Interface, one(1)))).contains("the interface")

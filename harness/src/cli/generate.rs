@@ -136,7 +136,7 @@ fn job(args: &Args, scenario: &csn::Scenario) -> Result<Job, Exit> {
 
 fn rate(text: &str) -> Result<RateSpec, Exit> {
     match load::setting("rate", text)?.rate {
-        RateSpec::Search { .. } => {
+        RateSpec::Search(_) => {
             eprintln!("csnbench: --rate: a search needs a meter; give a rate or `max`");
             Err(Exit::Usage)
         }

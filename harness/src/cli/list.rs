@@ -30,6 +30,8 @@ enum Table {
     Attributes,
     /// Report formats
     Formats,
+    /// Ways to search for the highest rate
+    Searches,
     /// Codes of diagnostics; `csnbench explain CODE` shows the page of one
     Codes,
 }
@@ -71,6 +73,9 @@ fn rows(table: Table) -> Vec<Row> {
             .collect(),
         Table::Formats => {
             reports::formats::FORMATS.iter().map(|f| Row(f.name(), f.about(), vec![])).collect()
+        }
+        Table::Searches => {
+            harness::search::ALGORITHMS.iter().map(|a| Row(a.name(), a.summary(), vec![])).collect()
         }
         Table::Codes => csn::CODES.iter().map(|c| Row(c.code, c.title, vec![])).collect(),
     }

@@ -5,6 +5,7 @@ use super::{load, report};
 use csn::Outcome;
 use harness::lab::LabOptions;
 use harness::run::{Event, Observer, RunOptions};
+use reports::record::Record;
 use reports::summary::Verdict;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -181,12 +182,17 @@ struct Tee {
 impl Observer for Tee {
     fn event(&mut self, event: &Event<'_>) {
         self.shown.event(event);
-        if let (true, Event::Measured { trial, .. }) = (self.json, event) {
-            let record = reports::record::Record::Trial(Box::new((*trial).clone()));
-            if let Ok(line) = serde_json::to_string(&record) {
-                // a reader that is gone is no reason to stop measuring: all is on disk
-                let _ = writeln!(std::io::stdout(), "{line}");
-            }
+        if !self.json {
+            return;
+        }
+        let record = match event {
+            Event::Measured { trial, .. } => Record::Trial(Box::new((*trial).clone())),
+            Event::Found(search) => Record::Search(Box::new((*search).clone())),
+            _ => return,
+        };
+        if let Ok(line) = serde_json::to_string(&record) {
+            // a reader that is gone is no reason to stop measuring: all is on disk
+            let _ = writeln!(std::io::stdout(), "{line}");
         }
     }
 }

@@ -7,8 +7,10 @@
 //!
 //! [`run`] makes the lab and goes; [`sweep::Sweep`] is the loop, which knows neither lab nor network.
 
+mod enough;
 pub mod order;
 pub mod plan;
+mod searching;
 pub mod stop;
 pub mod store;
 pub mod sweep;
@@ -82,6 +84,8 @@ pub enum Event<'a> {
         /// What it gave.
         trial: &'a Trial,
     },
+    /// A search is on record.
+    Found(&'a record::Search),
     /// The run has ended.
     Ended(&'a Outcome),
 }
@@ -157,14 +161,6 @@ pub enum RunError {
         /// The meters of the scenario.
         meters: Vec<String>,
     },
-    /// Something of the notation is not executed by this version.
-    #[error("{what} is not executed by this version\n  cure: {cure}")]
-    Unsupported {
-        /// What.
-        what: String,
-        /// What to write.
-        cure: String,
-    },
     /// The folder holds a run already.
     #[error(
         "{} holds a run already\n  cure: --resume to go on with it, or another folder with -o",
@@ -230,7 +226,7 @@ impl RunError {
             | RunError::Exists { .. }
             | RunError::Busy { .. }
             | RunError::Differs { .. } => 64,
-            RunError::Unsupported { .. } | RunError::Records { .. } => 65,
+            RunError::Records { .. } => 65,
             RunError::Lab(LabError::Refused { .. }) => 77,
             RunError::Trial(_) | RunError::Lab(_) | RunError::Io { .. } | RunError::Signals(_) => 1,
         }

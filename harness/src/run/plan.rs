@@ -31,8 +31,10 @@ pub struct PlannedPoint {
 pub struct Plan {
     /// All points, by their number.
     pub points: Vec<PlannedPoint>,
-    /// Trials per point.
+    /// Trials per point; at most, where `within` says when there are enough.
     pub repeat: u32,
+    /// A point has enough trials when the interval of its median reaches no farther than this share of it.
+    pub within: Option<f64>,
     /// Length of a trial.
     pub time: Nanos,
     /// Where everything random comes from.
@@ -43,7 +45,7 @@ impl Plan {
     /// The plan of a scenario.
     ///
     /// # Errors
-    /// [`RunError::Empty`] without a meter, [`RunError::Unsupported`] for what is not executed yet.
+    /// [`RunError::Empty`] without a meter.
     pub fn of(scenario: &Scenario, quick: bool, wanted: &[String]) -> Result<Self, RunError> {
         let run = &scenario.experiment.run;
         let points: Vec<PlannedPoint> = scenario
@@ -57,16 +59,11 @@ impl Plan {
                 meters: scenario.grid().iter().map(|p| p.meter.to_string()).collect(),
             });
         }
-        if points.iter().any(|p| matches!(p.setting.rate, RateSpec::Search { .. })) {
-            return Err(RunError::Unsupported {
-                what: "a search for the highest rate (`rate = search(…)`)".into(),
-                cure: "state rates, for instance `vary: rate = 50 kpps, 100 kpps, 200 kpps;`".into(),
-            });
-        }
         let cap = |full: u32, quick_value| if quick { full.min(quick_value) } else { full };
         Ok(Self {
             points,
             repeat: cap(run.repeat, QUICK_REPEAT).max(1),
+            within: run.within,
             time: if quick { run.time.min(QUICK_TIME) } else { run.time },
             seed: run.seed,
         })
@@ -300,14 +297,6 @@ mod tests {
         let plan = Plan::of(&scenario(), true, &["rtfm(prefilter=bpf)".into()]).unwrap();
         assert_eq!((plan.repeat, plan.time, plan.points.len()), (QUICK_REPEAT, QUICK_TIME, 6));
         assert!(matches!(Plan::of(&scenario(), true, &["x".into()]), Err(RunError::Empty { .. })));
-    }
-
-    #[test]
-    fn a_search_is_refused_with_a_cure() {
-        let mut s = scenario();
-        s.experiment.vary = vec![];
-        s.experiment.run.rate = RateSpec::Search { loss: 0.0 };
-        assert!(matches!(Plan::of(&s, false, &[]), Err(RunError::Unsupported { .. })));
     }
 
     #[test]

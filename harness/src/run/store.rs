@@ -1,7 +1,7 @@
 //! The folder of a run: `records.jsonl`, to which lines are only ever added, and what meters loaded.
 
 use super::RunError;
-use reports::record::{Record, Run, Trial};
+use reports::record::{Record, Run, Search, Trial};
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
@@ -22,6 +22,8 @@ pub struct Past {
     pub head: Option<Box<Run>>,
     /// The trials.
     pub trials: Vec<Trial>,
+    /// The searches that had come to their end.
+    pub searches: Vec<Search>,
     /// Whether the run had come to its end.
     pub ended: bool,
     /// Bytes of a last line that was not written to its end, and was dropped.
@@ -151,6 +153,7 @@ fn parse(bytes: &[u8]) -> Result<(Past, usize), (usize, String)> {
             Record::Run(head) if past.head.is_none() => past.head = Some(head),
             Record::Run(_) => return Err((number + 1, "a second run begins here".into())),
             Record::Trial(trial) => past.trials.push(*trial),
+            Record::Search(search) => past.searches.push(*search),
             Record::Resume { .. } | Record::End { .. } => {}
         }
     }

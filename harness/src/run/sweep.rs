@@ -4,10 +4,12 @@ use super::order::{Slot, interleaved};
 use super::plan::{Plan, PlannedPoint};
 use super::stop::Stop;
 use super::store::{Past, Store};
-use super::{Event, Observer, Outcome, RunError, Step};
+use super::{Event, Observer, Outcome, RunError, Step, enough};
 use crate::trial::{Bench, Measured, Task, TrialError};
-use csn::{MeterSpec, Nanos, RuleSet};
-use reports::record::{Record, Run, Skip, Trial};
+use csn::experiment::Setting;
+use csn::{MeterSpec, Nanos, RateSpec, RuleSet};
+use reports::record::{Record, Run, Search, Skip, Trial};
+use reports::stats::Estimator;
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Instant;
 
@@ -41,8 +43,9 @@ pub struct Sweep<'a> {
 
 /// How far a run is.
 #[derive(Default)]
-struct State {
-    trials: Vec<Trial>,
+pub(super) struct State {
+    pub(super) trials: Vec<Trial>,
+    pub(super) searches: Vec<Search>,
     /// Reasons for leaving points out, by their number; the version of the meter for the others.
     skipped: BTreeMap<u32, Skip>,
     versions: BTreeMap<u32, String>,
@@ -50,8 +53,8 @@ struct State {
     retries: VecDeque<Slot>,
     /// Repetitions that may still be asked for.
     budget: u32,
-    /// Trials that are invalid for other reasons than noise.
-    unsound: u32,
+    /// Trials and searches that are invalid for other reasons than noise.
+    pub(super) unsound: u32,
     spent: f64,
     measured: u32,
 }
@@ -87,7 +90,7 @@ impl Sweep<'_> {
             self.observer.event(&Event::Skipped(&skip));
         }
         state.budget = (f64::from(self.plan.trials()) * RETRY_BUDGET).ceil() as u32;
-        state.trials = past.trials;
+        (state.trials, state.searches) = (past.trials, past.searches);
         state.queue = interleaved(self.plan.points.len() as u32, self.plan.repeat, self.plan.seed)
             .into_iter()
             .filter(|slot| !state.skipped.contains_key(&slot.0) && !state.is_done(*slot))
@@ -117,7 +120,13 @@ impl Sweep<'_> {
             head: self.head,
         });
         let mut warm = false;
+        let mut estimator = Estimator::new(self.plan.seed);
         while let Some((slot, retry)) = state.next() {
+            if self.plan.within.is_some_and(|share| {
+                enough::known(&mut estimator, share, slot.0, &state.trials, &state.searches)
+            }) {
+                continue;
+            }
             if !warm {
                 self.observer.event(&Event::WarmUp);
                 if !self.warm_up(slot)? {
@@ -125,7 +134,7 @@ impl Sweep<'_> {
                 }
                 warm = true;
             }
-            if self.stop.wanted() || !self.one(state, slot, retry)? {
+            if self.stop.wanted() || !self.slot(state, slot, retry)? {
                 return Ok(false);
             }
         }
@@ -135,54 +144,83 @@ impl Sweep<'_> {
     /// Runs a trial that nobody looks at.
     fn warm_up(&mut self, slot: Slot) -> Result<bool, RunError> {
         // a point that turns out not to run is met again, and recorded, by its real trial
-        match self.trial(slot, self.plan.time.min(WARM_UP)) {
+        let setting = &self.plan.points[slot.0 as usize].setting;
+        // a search begins with the highest rate, and so does its warm-up
+        let rate = if matches!(setting.rate, RateSpec::Search(_)) { RateSpec::Max } else { setting.rate };
+        match self.trial(slot, &Setting { rate, ..setting.clone() }, self.plan.time.min(WARM_UP)) {
             Ok(_) | Err(Failure::Trial(TrialError::Skip(_))) => Ok(true),
             Err(failure) => failure.ended(),
         }
     }
 
-    /// Runs one trial and records it. False when the user stopped it.
-    fn one(&mut self, state: &mut State, slot: Slot, retry: bool) -> Result<bool, RunError> {
+    /// Runs the trial of a slot, or its search. False when the user stopped it.
+    fn slot(&mut self, state: &mut State, slot: Slot, retry: bool) -> Result<bool, RunError> {
+        let setting = &self.plan.points[slot.0 as usize].setting;
+        if let RateSpec::Search(wanted) = setting.rate {
+            return self.search(state, slot, &wanted);
+        }
+        match self.one(state, slot, setting, self.plan.time, None, retry)? {
+            Ran::Trial { noise, .. } => state.after(slot, noise),
+            Ran::Skipped => {}
+            Ran::Stopped => return Ok(false),
+        }
+        Ok(true)
+    }
+
+    /// Runs one trial and records it; `number` is that of its step in a search.
+    pub(super) fn one(
+        &mut self,
+        state: &mut State,
+        slot: Slot,
+        setting: &Setting,
+        time: Nanos,
+        number: Option<u32>,
+        retry: bool,
+    ) -> Result<Ran, RunError> {
         let point = &self.plan.points[slot.0 as usize];
         let index = state.trials.iter().map(|t| t.index + 1).max().unwrap_or(0);
         let step = Step {
             index,
             left: (state.queue.len() + state.retries.len()) as u32,
-            point: point.label(),
+            point: if number.is_some() {
+                format!("{} at {}", point.label(), setting.rate)
+            } else {
+                point.label()
+            },
             repeat: slot.1,
             retry,
             seconds_left: self.seconds_left(state),
         };
         self.observer.event(&Event::Started(&step));
-        let (start, time) = (Instant::now(), super::now());
-        let measured = match self.trial(slot, self.plan.time) {
+        let (start, began) = (Instant::now(), super::now());
+        let measured = match self.trial(slot, setting, time) {
             Ok(measured) => measured,
             Err(Failure::Trial(TrialError::Skip(skip))) => {
                 self.skip(state, slot.0, skip);
-                return Ok(true);
+                return Ok(Ran::Skipped);
             }
-            Err(failure) => return failure.ended(),
+            Err(failure) => return failure.ended().map(|_| Ran::Stopped),
         };
         let version = state.versions.get(&slot.0).cloned().unwrap_or_default();
-        let trial = complete(measured.trial, point, Numbers { index, slot, time, version });
+        let numbers = Numbers { index, slot, step: number, time: began, version };
+        let trial = complete(measured.trial, point, numbers);
         self.store.append(&Record::Trial(Box::new(trial.clone())))?;
         state.spent += start.elapsed().as_secs_f64();
         state.measured += 1;
         self.observer.event(&Event::Measured { step: &step, trial: &trial });
         state.trials.push(trial);
-        state.after(slot, measured.noise);
-        Ok(true)
+        Ok(Ran::Trial { noise: measured.noise, broken: measured.broken })
     }
 
     /// Runs one trial in a folder of its own.
-    fn trial(&mut self, slot: Slot, time: Nanos) -> Result<Measured, Failure> {
+    fn trial(&mut self, slot: Slot, setting: &Setting, time: Nanos) -> Result<Measured, Failure> {
         let point = &self.plan.points[slot.0 as usize];
         let folder = self.store.scratch()?;
         let task = Task {
             spec: &point.point.meter,
             rules: self.rules,
             loaded: point.loaded,
-            setting: &point.setting,
+            setting,
             time,
             seed: self.plan.seed,
             folder: &folder,
@@ -218,7 +256,9 @@ impl Sweep<'_> {
     /// What came of it.
     fn outcome(&self, state: &State, interrupted: bool) -> Outcome {
         let valid: Vec<&Trial> = state.trials.iter().filter(|t| t.invalid.is_empty()).collect();
-        let has_valid = |point: u32| valid.iter().any(|t| t.point == point);
+        let found = |point: u32| state.searches.iter().any(|s| s.point == point && s.invalid.is_empty());
+        let has_valid =
+            |point: u32| found(point) || valid.iter().any(|t| t.point == point && t.step.is_none());
         let runnable = (0..self.plan.points.len() as u32).filter(|p| !state.skipped.contains_key(p));
         Outcome {
             folder: self.store.folder().into(),
@@ -238,7 +278,11 @@ impl Sweep<'_> {
 impl State {
     /// Whether a trial has a valid record, or has had all its chances.
     fn is_done(&self, slot: Slot) -> bool {
-        let of_slot = || self.trials.iter().filter(|t| (t.point, t.repeat) == slot);
+        if self.searches.iter().any(|s| (s.point, s.repeat) == slot) {
+            return true;
+        }
+        // trials of a search that did not come to its end are its own
+        let of_slot = || self.trials.iter().filter(|t| (t.point, t.repeat) == slot && t.step.is_none());
         of_slot().any(|t| t.invalid.is_empty()) || of_slot().count() as u32 > RETRIES
     }
 
@@ -265,8 +309,24 @@ impl State {
 struct Numbers {
     index: u32,
     slot: Slot,
+    step: Option<u32>,
     time: f64,
     version: String,
+}
+
+/// What became of a trial.
+pub(super) enum Ran {
+    /// It is on record.
+    Trial {
+        /// It is invalid for nothing but noise.
+        noise: bool,
+        /// Its counts can't be right.
+        broken: bool,
+    },
+    /// Its point can't be run.
+    Skipped,
+    /// The user wants to stop.
+    Stopped,
 }
 
 /// Gives a measured trial its place in the run.
@@ -275,6 +335,7 @@ fn complete(measured: Trial, point: &PlannedPoint, numbers: Numbers) -> Trial {
         index: numbers.index,
         point: numbers.slot.0,
         repeat: numbers.slot.1,
+        step: numbers.step,
         time: numbers.time,
         meter: point.point.meter.to_string(),
         meter_version: numbers.version,

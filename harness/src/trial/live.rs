@@ -251,13 +251,17 @@ fn assemble(task: &Task<'_>, admission: &Admission, observed: &Observed) -> Meas
         facts: readout.facts.clone(),
         ..record::Trial::default()
     };
-    Measured { trial, noise: !reasons.is_empty() && reasons.iter().all(Reason::is_noise) }
+    Measured {
+        trial,
+        noise: !reasons.is_empty() && reasons.iter().all(Reason::is_noise),
+        broken: reasons.iter().any(Reason::is_broken),
+    }
 }
 
 /// A trial whose meter did not even start.
 fn meter_failed(why: String) -> Measured {
     let invalid = vec![Reason::Meter(why).to_string()];
-    Measured { trial: record::Trial { invalid, ..record::Trial::default() }, noise: false }
+    Measured { trial: record::Trial { invalid, ..record::Trial::default() }, noise: false, broken: true }
 }
 
 /// Times of an element as a record.

@@ -42,6 +42,8 @@ pub struct Measured {
     pub trial: Trial,
     /// Whether the trial is invalid for nothing but a noisy machine, so that another one may do better.
     pub noise: bool,
+    /// Whether counts can't be right at all, whatever the load: too many in a class, or none since the meter failed.
+    pub broken: bool,
 }
 
 /// Why there is no trial at all.

@@ -98,6 +98,11 @@ pub enum Reason {
 }
 
 impl Reason {
+    /// Whether the counts can't be right at any load.
+    pub fn is_broken(&self) -> bool {
+        matches!(self, Reason::Over(_) | Reason::Foreign { .. } | Reason::Meter(_))
+    }
+
     /// Whether a noisy machine is to blame, so that another trial may do better.
     pub fn is_noise(&self) -> bool {
         matches!(self, Reason::Rate { .. } | Reason::Late { .. } | Reason::Stalls { .. })

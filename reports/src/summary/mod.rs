@@ -10,12 +10,14 @@ mod fits;
 mod limits;
 mod metric;
 mod points;
+mod searches;
 
 pub use axis::{Axis, Series};
 pub use expectations::{Checked, State, Verdict};
 pub use fits::{Against, Fit};
 pub use metric::{Better, Metric, Unit};
 pub use points::{ClassLine, Invalid, Point, reasons};
+pub use searches::Throughput;
 
 use crate::record::{Run, Skip, Trial};
 use crate::stats::Estimator;
@@ -43,6 +45,8 @@ pub struct Summary {
     pub series: Vec<Series>,
     /// The points of the grid, in its order.
     pub points: Vec<Point>,
+    /// What searches for the highest rate found.
+    pub throughputs: Vec<Throughput>,
     /// Straight lines through the medians.
     pub fits: Vec<Fit>,
     /// Trials that are no results.
@@ -53,7 +57,7 @@ pub struct Summary {
     pub resumed: usize,
     /// Whether every planned trial was run.
     pub complete: bool,
-    /// The trials themselves, in the order of running.
+    /// The trials themselves, in the order of running; of a search those at the rate that it found.
     #[serde(skip)]
     pub trials: Vec<Trial>,
 }
@@ -62,6 +66,7 @@ impl Summary {
     /// Sums up stored records. The same records always give the same summary: resampling is seeded with the
     /// run's own seed.
     pub fn of(stored: &Stored) -> Self {
+        let stored = &searches::counting(stored);
         let mut estimator = Estimator::new(stored.run.seed);
         let axis = axis::choose(&stored.run, &stored.trials);
         let (mut series, place) = axis::series(&stored.run, &stored.trials, axis.as_ref());
@@ -76,6 +81,7 @@ impl Summary {
             findings: Vec::new(),
             limits: Vec::new(),
             expectations: Vec::new(),
+            throughputs: searches::all(stored, &mut estimator),
             fits: Vec::new(),
             invalid: points::invalid(&stored.trials, &points),
             skipped: stored.end.as_ref().map(|e| e.skipped.clone()).unwrap_or_default(),
@@ -90,7 +96,8 @@ impl Summary {
         summary.expectations = expectations::check(&summary);
         (summary.verdict, summary.because) = expectations::verdict(&summary);
         summary.limits = limits::all(&summary, stored);
-        summary.findings = findings::all(&summary);
+        summary.findings = searches::findings(&summary.throughputs);
+        summary.findings.extend(findings::all(&summary));
         summary
     }
 

@@ -97,7 +97,7 @@ fn run(test: Test, repeat: u32, seed: u64, steps: &[u32], planned: u32) -> Run {
         Test::Meters => ("Three meters at 50 rules", None, "meters"),
     };
     Run {
-        version: VERSION,
+        version: 1,
         tool: "0.1.0".into(),
         time: 1_763_716_500.0,
         command: format!("csnbench run scenarios/paper/{file}.csn -o out"),
