@@ -28,10 +28,10 @@ pub fn print(rules: &RuleSet, comment: &str) -> String {
         }
         let _ = writeln!(out, "addrule: {};", tests(rule));
     }
-    for (i, c) in rules.classes.iter().enumerate().skip(1) {
-        if rules.rules.iter().all(|r| r.class.index() != i) {
-            let _ = writeln!(out, "\n{}", class(c));
-        }
+    let mut used = vec![false; rules.classes.len()];
+    rules.rules.iter().for_each(|r| used[r.class.index()] = true);
+    for (c, _) in rules.classes.iter().zip(used).skip(1).filter(|(_, used)| !used) {
+        let _ = writeln!(out, "\n{}", class(c));
     }
     crate::format(&out).unwrap_or(out)
 }
