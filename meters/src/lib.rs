@@ -20,7 +20,21 @@ pub use meter::{
 };
 
 /// The meters that have an adapter of their own: one line each.
-const ADAPTED: &[&dyn Meter] = &[];
+const ADAPTED: &[&dyn Meter] = &[
+    &adapters::NFTABLES,
+    &adapters::IPTABLES,
+    &adapters::TC_U32,
+    &adapters::CONNTRACK_TABLE,
+    &adapters::ULOGD2,
+    &adapters::SOFTFLOWD_PROBE,
+    &adapters::FPROBE_PROBE,
+    &adapters::NFPCAPD_FILES,
+    &adapters::ARGUS_PROBE,
+    &adapters::PMACCT,
+    &adapters::TCPDUMP_FILE,
+    &adapters::TRACESTATS_FILTERS,
+    &adapters::OVS,
+];
 
 /// Every meter: the built-in ones, then those with an adapter of their own.
 pub static METERS: &[&dyn Meter] = &all::<{ builtin::BUILTINS.len() + ADAPTED.len() }>();

@@ -76,7 +76,14 @@ fn lab() -> Finding {
 fn meter(meter: &dyn meters::Meter) -> Finding {
     let what = format!("meter {}", meter.name());
     match meter.version() {
-        Ok(version) => Finding { what, good: true, detail: version, cure: String::new() },
+        Ok(version) => {
+            let place = match meter.place() {
+                meters::Place::Process => "",
+                meters::Place::Kernel => "in the kernel, ",
+            };
+            let detail = format!("{version}; {place}classes by {}", meter.tells_classes().words());
+            Finding { what, good: true, detail, cure: String::new() }
+        }
         Err(meters::MeterError::Unavailable { reason, cure, .. }) => {
             Finding { what, good: false, detail: reason, cure }
         }

@@ -44,9 +44,11 @@ fn rows(table: Table) -> Vec<Row> {
         Table::Meters => meters::METERS
             .iter()
             .map(|m| {
-                let options =
-                    m.options().iter().map(|o| format!("{} = {}: {}", o.name, o.values, o.doc)).collect();
-                Row(m.name(), m.summary(), options)
+                let options = m.options().iter().map(|o| format!("{} = {}: {}", o.name, o.values, o.doc));
+                let counts = format!("classes by {}", m.tells_classes().words());
+                let known = m.deviations().lines().filter_map(|l| l.strip_prefix("- "));
+                let known = known.map(|l| format!("known: {l}"));
+                Row(m.name(), m.summary(), options.chain([counts]).chain(known).collect())
             })
             .collect(),
         Table::Backends => {

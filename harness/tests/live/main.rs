@@ -2,6 +2,7 @@
 
 mod generate;
 mod lab;
+mod meters;
 mod oracle;
 mod run;
 mod scenario;

@@ -39,6 +39,7 @@ fn render(s: &Summary, out: &mut dyn Write) -> io::Result<()> {
     fits(s, out)?;
     ledger(s, out)?;
     invalid(s, out)?;
+    list("Meters", &super::meters::lines(s), out)?;
     conditions(s, out)
 }
 

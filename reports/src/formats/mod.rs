@@ -11,6 +11,7 @@ mod hyperfine;
 mod json;
 mod junit;
 mod markdown;
+mod meters;
 mod openmetrics;
 mod plots;
 mod table;

@@ -45,6 +45,7 @@ fn page(s: &Summary) -> io::Result<String> {
     html += &section("Trial by trial", &trials::trials(s));
     html += &section("Not run", &conditions::skipped(s));
     html += &section("Elements of the meter", &results::elements(s));
+    html += &section("Meters", &list(&super::meters::lines(s)));
     html += &section("Machine and lab", &conditions::machine(s));
     html += &section("Scenario", &conditions::scenario(s));
     Ok(page_of(s.title(), &html))
