@@ -203,7 +203,15 @@ impl Bench for LiveBench {
             Err(e) => return Err(TrialError::Skip(skip(task.spec, e))),
         };
         let observed = self.measure(task, &mut generator, running, watch)?;
-        Ok(assemble(task, &admission, &observed))
+        let mut measured = assemble(task, &admission, &observed);
+        if !measured.trial.invalid.is_empty() && !measured.noise {
+            // what may explain it
+            let outside = meter.outside(task.spec, task.rules, task.loaded);
+            let told =
+                outside.iter().map(|o| format!("not compared with the oracle: {}: {}", o.kind, o.reason));
+            measured.trial.warnings.extend(told);
+        }
+        Ok(measured)
     }
 }
 
