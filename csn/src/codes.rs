@@ -444,11 +444,6 @@ codes! {
         why "Running it as something else would give wrong results."
         example "load: all, from = \"trace.pcap\";"
         cure "Describe the traffic by flows, sizes and arrivals."
-    LIFETIME "E907" Error "flows that end are not executed yet"
-        what "`lifetime` is understood, but the flows of this version last as long as the run."
-        why "Running it as something else would give wrong results."
-        example "load: all, flows = 100, lifetime = 20 packets;"
-        cure "Leave `lifetime` out; `flows` alone says how many there are."
 }
 
 #[cfg(test)]

@@ -13,6 +13,7 @@
 //! | `reach` | the answers about one rule |
 //! | `survey` | the answers about all rules, within bounds |
 //! | `others` | packets that no rule matches, and near misses |
+//! | `left` | what rules leave of boxes that somebody else describes |
 //! | `merge`, `order` | rules that could be one, and a better order |
 //! | `diagnose`, `advise` | what is said about it |
 
@@ -20,6 +21,7 @@ mod advise;
 mod diagnose;
 mod grid;
 mod index;
+mod left;
 mod merge;
 mod order;
 mod others;
@@ -31,6 +33,7 @@ mod survey;
 
 pub use advise::{Advice, advice};
 pub use diagnose::{diagnostics, finds};
+pub use left::Sides;
 pub use merge::Merge;
 pub use order::{Order, shares};
 pub use region::{Region, rule_regions};

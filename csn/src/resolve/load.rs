@@ -370,16 +370,10 @@ impl Settings {
             }
             "lifetime" => {
                 let lifetime = cx.lifetime(e);
-                if lifetime.is_some() {
-                    cx.unexecuted(&codes::LIFETIME, at, "a lifetime of flows");
-                }
                 cx.give(&mut self.lifetime, "lifetime", lifetime, at);
             }
             "births" => {
                 let births = cx.births(e);
-                if births.is_some_and(|(_, rate)| rate.is_some()) {
-                    cx.unexecuted(&codes::LIFETIME, at, "a rate of births");
-                }
                 cx.give(&mut self.births, "births", births, at);
             }
             "popularity" => {

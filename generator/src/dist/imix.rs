@@ -7,14 +7,15 @@ use csn::models::{IMIXES, Imix, genome_size};
 use rand::seq::SliceRandom;
 
 struct Deck {
-    cards: Vec<u64>,
+    /// Small, since every class has a deck of its own.
+    cards: Vec<u16>,
     /// None before the deck is shuffled.
     next: Option<usize>,
 }
 
 fn deck(name: &str) -> Option<Box<dyn Distribution>> {
     let mix: &Imix = IMIXES.iter().find(|m| m.name == name)?;
-    let cards = mix.deck.iter().flat_map(|(size, n)| std::iter::repeat_n(u64::from(*size), *n as usize));
+    let cards = mix.deck.iter().flat_map(|(size, n)| std::iter::repeat_n(*size as u16, *n as usize));
     Some(Box::new(Deck { cards: cards.collect(), next: None }))
 }
 
@@ -28,7 +29,7 @@ pub(super) fn make(size: &Size) -> Option<Box<dyn Distribution>> {
 
 pub(super) fn genome(size: &Size) -> Option<Box<dyn Distribution>> {
     let Size::Genome(letters) = size else { return None };
-    let cards: Vec<u64> = letters.chars().map(|c| genome_size(c).map(u64::from)).collect::<Option<_>>()?;
+    let cards: Vec<u16> = letters.chars().map(|c| genome_size(c).map(|n| n as u16)).collect::<Option<_>>()?;
     (!cards.is_empty()).then(|| Box::new(Deck { cards, next: Some(0) }) as Box<dyn Distribution>)
 }
 
@@ -39,20 +40,20 @@ impl Distribution for Deck {
             0
         });
         for v in out {
-            *v = self.cards[next];
+            *v = self.cards[next].into();
             next = if next + 1 == self.cards.len() { 0 } else { next + 1 };
         }
         self.next = Some(next);
     }
 
     fn mean(&self) -> f64 {
-        self.cards.iter().sum::<u64>() as f64 / self.cards.len() as f64
+        self.cards.iter().map(|c| f64::from(*c)).sum::<f64>() / self.cards.len() as f64
     }
 
     fn support(&self) -> Vec<(u64, f64)> {
         let mut sorted = self.cards.clone();
         sorted.sort_unstable();
-        let share = |same: &[u64]| (same[0], same.len() as f64 / self.cards.len() as f64);
+        let share = |same: &[u16]| (u64::from(same[0]), same.len() as f64 / self.cards.len() as f64);
         sorted.chunk_by(|a, b| a == b).map(share).collect()
     }
 }

@@ -92,7 +92,7 @@ impl Kind {
         }
     }
 
-    /// The integral of x over the density from `a` to `b`; infinite where it is.
+    /// The integral of x over the density from `a` to `b`.
     fn moment(&self, a: f64, b: f64) -> f64 {
         match *self {
             Kind::Exponential(_, mean) => {
@@ -179,7 +179,7 @@ impl Bounded {
         }
     }
 
-    /// The mean; infinite where it is.
+    /// The mean.
     pub fn mean(&self) -> f64 {
         if let Kind::Uniform = self.kind {
             return (self.lo as f64 + self.hi as f64) / 2.0;

@@ -7,6 +7,7 @@ use super::shape::{Net, Shape, Transport};
 use crate::tx::Slot;
 use csn::packet::fragment;
 use csn::{Key, Layer};
+use std::hint::black_box;
 
 /// The room for headers: a tag, a label, IPv6 with a fragment header and TCP are 90 octets.
 pub const HEAD: usize = 96;
@@ -63,6 +64,7 @@ enum Sum {
 }
 
 /// One direction of a flow: a frame's headers and what it takes to change the size.
+#[derive(Clone)]
 pub struct Template {
     head: [u8; HEAD],
     headers: u8,
@@ -109,6 +111,12 @@ impl Template {
             payload_at: payload_at as u32,
             rule: None,
         }
+    }
+
+    /// Reads a byte of each line of the cache that it fills, so that these are there when it is written.
+    #[inline]
+    pub fn touch(&self) {
+        black_box((self.head[0], self.head[64], self.built));
     }
 
     /// Payload octets that the headers are right for as they are.

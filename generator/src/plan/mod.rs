@@ -1,20 +1,25 @@
 //! The plan of a load: every packet of it, decided by the job alone.
 //!
 //! ```text
-//! rules + load ─ targets ─► Aim (what packets must be) ─ draw ─► Key + Shape ─ frame ─► Template, one per flow
-//! shares ─► Turns (whose packet is next)          sizes ─► dist       rate ─► Schedule (when)
+//! rules + load ─ targets ─► Aim ─ geometry ─► Space (boxes of packets) ─ flow number ─► Key ─ frame ─► Template
+//! shares ─► Turns (whose packet is next)          sizes ─► dist       rate ─► streams ─► Schedule (when)
 //! ```
 //!
-//! A packet for a rule lies inside that rule and outside all earlier ones; one for `others` lies outside all. Every
-//! template is parsed back and shown to the oracle before the plan is used.
+//! A packet for a rule lies inside that rule and outside all earlier ones; one for `others` lies outside all. The
+//! geometry of the rules says where that is, as boxes; a flow is a number, from which its place in a box follows, so
+//! nothing is kept of flows that have ended. The template of every flow that there is at the start is parsed back
+//! and shown to the classifier before the plan is used; later flows come from the same boxes.
 
 mod aim;
 mod assemble;
+mod churn;
 mod error;
 mod flows;
 mod level;
+mod make;
 mod part;
 mod pick;
+mod queue;
 mod schedule;
 mod sizes;
 mod space;
@@ -22,6 +27,8 @@ mod streams;
 mod targets;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tests_churn;
 mod turns;
 
 pub use error::PlanError;
@@ -29,18 +36,19 @@ pub use error::PlanError;
 use crate::dist::Rng;
 use crate::job::Job;
 use crate::tx::Slot;
-use aim::Context;
-use assemble::Stores;
+use aim::{Context, Known};
+use assemble::{Draft, Stores};
 use csn::mix::{Component, ShareOf, Target};
 use csn::{Layer, Nanos, RateSpec};
-use flows::Seen;
 use part::Part;
+use queue::Queue;
 use rand::SeedableRng;
 use schedule::Schedule;
 use sizes::Sizes;
 use space::Conjunction;
+use std::collections::HashMap;
+use std::rc::Rc;
 use targets::Rules;
-use turns::Turns;
 
 /// A load, ready to be sent: its flows with their frames, the order of its packets and their send times.
 ///
@@ -48,8 +56,8 @@ use turns::Turns;
 /// packets from it, [`crate::send()`] or [`Plan::frames`].
 pub struct Plan {
     parts: Vec<Part>,
-    /// Whose turn it is, for each stream of the schedule.
-    turns: Vec<(Turns, Vec<u32>)>,
+    /// The packets of each stream of the schedule.
+    queues: Vec<Queue>,
     pub(crate) schedule: Schedule,
     rules: usize,
     pps: Option<f64>,
@@ -91,29 +99,40 @@ impl Plan {
     /// Where packets that the mix asks for cannot be made.
     pub fn new(job: &Job) -> Result<Plan, PlanError> {
         let mut streams = Streams::new(job.seed);
-        let rules = Rules::new(&job.rules);
+        let mirrored = targets::mirrored(&job.rules);
+        let rules = Rules::new(&job.rules, &mirrored);
         let mut notes = Vec::new();
         if job.rules.rules.iter().any(|r| r.test(csn::Field::Interface).is_some()) {
             notes.push("rules that test the interface are taken to match none of these packets".into());
         }
-        let mut seen = Seen::default();
-        let mut keys = streams.split();
         let components: Vec<&Component> = job.mix.components.iter().filter(|c| c.share > 0.0).collect();
-        let counts = flow_counts(&components, &rules);
+        let paced = job.rate != RateSpec::Max;
+        let churns = components.iter().map(|c| churn::plan(c, paced)).collect::<Result<Vec<_>, _>>()?;
+        let counts = flow_counts(&components, &churns, &rules);
+        let (shapes, length_matters) = (aim::shapes(), rules.test_length());
+        let mut keys = streams.split();
+        let mut known_sizes: HashMap<String, Rc<Sizes>> = HashMap::new();
         let mut drafts = Vec::with_capacity(components.len());
-        for (component, count) in components.iter().zip(counts) {
+        for ((component, count), churn) in components.iter().zip(counts).zip(churns) {
             refuse_what_is_not_made(component)?;
-            let (sizes, source) = Sizes::new(&component.traffic.size, component.span)?;
-            let context = context(job, component, &rules, &sizes);
-            let found = (&mut seen, &mut notes);
-            let sketches = flows::sketch(&rules, component, count, (&context, &sizes), found, &mut keys)?;
-            drafts.push((sizes, source, sketches));
+            let sizes = match known_sizes.get(&format!("{:?}", component.traffic.size)) {
+                Some(sizes) => sizes.clone(),
+                None => {
+                    let sizes = Rc::new(Sizes::new(&component.traffic.size, component.span)?);
+                    known_sizes.insert(format!("{:?}", component.traffic.size), sizes.clone());
+                    sizes
+                }
+            };
+            let context = context(job, component, (shapes.as_slice(), length_matters), &sizes);
+            let flows = (count, churn.is_some());
+            let sources =
+                flows::sources(&rules, component, flows, (&context, &sizes), &mut notes, &mut keys)?;
+            drafts.push((sizes, Draft { component, count, sources, churn }));
         }
-        let mut stores = Stores::new(drafts.iter().flat_map(|d| &d.2));
+        let mut stores = Stores::new(drafts.iter().flat_map(|d| &d.1.sources));
         let mut parts = Vec::with_capacity(components.len());
-        for (component, (sizes, source, sketches)) in components.iter().zip(drafts) {
-            let payloads = (&mut stores, &mut streams);
-            parts.push(assemble::assemble(component, sketches, (&sizes, source), &rules, payloads)?);
+        for (sizes, draft) in drafts {
+            parts.push(assemble::assemble(draft, &sizes, &rules, (&mut stores, &mut streams))?);
         }
         if parts.is_empty() {
             return Err(PlanError::new(
@@ -139,7 +158,7 @@ impl Plan {
         };
         let load = streams::load(&components, &shares, (pps, job.amount), &mut streams)?;
         Ok(Plan {
-            turns: load.turns,
+            queues: load.queues,
             schedule: Schedule::new(load.streams, job.amount),
             rules: job.rules.rules.len(),
             parts,
@@ -159,7 +178,7 @@ impl Plan {
         self.parts.iter().zip(&self.shares).map(|(p, s)| p.mean(layer) * s).sum()
     }
 
-    /// How many flows there are; one that goes both ways is one.
+    /// How many flows there are at a time; one that goes both ways is one.
     pub fn flows(&self) -> usize {
         self.parts.iter().map(|p| p.flows.len()).sum()
     }
@@ -184,14 +203,13 @@ impl Plan {
         self.rules
     }
 
-    /// Writes the next packet into the slot and answers its rule.
+    /// Writes the next packet into the slot, which says when it is due, and answers its rule.
     #[inline]
     pub(crate) fn write(&mut self, slot: &mut Slot) -> Option<u32> {
-        let (turns, parts) = &mut self.turns[self.schedule.stream()];
-        let part = parts[turns.take()];
-        let rule = self.parts[part as usize].write(slot);
+        let (part, flow) = self.queues[self.schedule.stream()].next(&mut self.parts);
+        let rule = self.parts[part].write(flow, slot);
         // the golden ratio, so that the first flows of parts do not fall together
-        slot.flow = slot.flow.wrapping_add(part.wrapping_mul(0x9e37_79b1));
+        slot.flow = slot.flow.wrapping_add((part as u32).wrapping_mul(0x9e37_79b1));
         rule
     }
 
@@ -201,6 +219,7 @@ impl Plan {
         let mut due = [0];
         std::iter::from_fn(move || {
             (self.schedule.take(u64::MAX - 1, &mut due) == 1).then(|| {
+                slot.due = Nanos(due[0]);
                 let rule = self.write(&mut slot).map(|r| r as usize);
                 Frame { due: Nanos(due[0]), rule, bytes: slot.frame().to_vec() }
             })
@@ -210,21 +229,26 @@ impl Plan {
 
 /// How many flows each component has: as it says, else one per rule; a share of flows is one of all that are asked
 /// for.
-fn flow_counts(components: &[&Component], rules: &Rules) -> Vec<u32> {
-    let asked = |c: &Component| {
+fn flow_counts(components: &[&Component], churns: &[Option<churn::Plan>], rules: &Rules) -> Vec<u32> {
+    let asked = |(c, churn): (&&Component, &Option<churn::Plan>)| {
+        if let Some(flows) = churn.as_ref().and_then(|c| c.flows) {
+            return flows;
+        }
         let rules = match c.target {
-            Target::Class(class) => rules.set.rules.iter().filter(|r| r.class == class).count(),
+            Target::Class(class) => rules.of_class(class).len(),
             Target::Rule(_) => 1,
             Target::Others(_) => rules.set.rules.len(),
         };
         c.traffic.flows.unwrap_or(rules as u32).max(1)
     };
-    let total: f64 = components.iter().map(|c| f64::from(asked(c))).sum();
+    let asked: Vec<u32> = components.iter().zip(churns).map(asked).collect();
+    let total: f64 = asked.iter().map(|n| f64::from(*n)).sum();
     components
         .iter()
-        .map(|c| match c.share_of {
+        .zip(asked)
+        .map(|(c, asked)| match c.share_of {
             ShareOf::Flows => (c.share * total).round().max(1.0) as u32,
-            _ => asked(c),
+            _ => asked,
         })
         .collect()
 }
@@ -248,22 +272,19 @@ fn packet_shares(components: &[&Component], parts: &[Part]) -> Vec<f64> {
     scaled.iter().map(|s| s / total).collect()
 }
 
-fn context<'a>(job: &Job, component: &Component, rules: &Rules, sizes: &'a Sizes) -> Context<'a> {
+fn context<'a>(
+    job: &Job,
+    component: &Component,
+    (shapes, length_matters): (&'a [Known], bool),
+    sizes: &'a Sizes,
+) -> Context<'a> {
     let mut open = Conjunction::default();
     component.traffic.open.iter().for_each(|(field, set)| open.and(*field, set));
-    let length_matters = rules.test_length() || open.test(csn::Field::Length).is_some();
-    Context { shapes: crate::frame::Shape::all(), macs: job.macs, open, sizes, length_matters }
+    let length_matters = length_matters || open.test(csn::Field::Length).is_some();
+    Context { shapes, macs: job.macs, open, sizes, length_matters }
 }
 
 fn refuse_what_is_not_made(component: &Component) -> Result<(), PlanError> {
-    if let Some(lifetime) = &component.traffic.lifetime {
-        return Err(PlanError::new(
-            component.span,
-            format!("flows cannot end after {lifetime}"),
-            "the flows of this version last as long as the run",
-            "leave `lifetime` out",
-        ));
-    }
     match &component.traffic.from {
         None => Ok(()),
         Some(path) => Err(PlanError::new(

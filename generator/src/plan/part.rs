@@ -1,21 +1,28 @@
 //! A component at work: whose flow is next, and how large its packet is.
 
+use super::churn::Churn;
+use super::make::Maker;
 use super::pick::Pick;
 use super::sizes::{Payloads as Weighted, Table, payload_for};
 use crate::dist::{Blocks, Rng};
 use crate::frame::{Payloads, Template};
 use crate::tx::Slot;
 use csn::{Layer, Target};
+use std::hint::black_box;
 use std::sync::Arc;
 
 /// A flow at work.
 pub struct Flow {
-    /// The template of its next packet.
-    pub next: u32,
-    /// Added to `next` after each packet of one way, taken off after one of the other; 0 for flows that go one way.
-    pub turn: i32,
+    /// Packets that it still has, or when it ends, in nanoseconds; of no meaning where flows do not end.
+    pub ends: u64,
     /// The place of its own table of sizes, or [`NO_TABLE`].
     pub table: u32,
+    /// Which flow of the component it is, of all that there are in the course of a load.
+    pub number: u32,
+    /// Whether it goes both ways.
+    pub both: bool,
+    /// Whether its next packet is one of the reply.
+    pub reply: bool,
 }
 
 /// A flow that has the sizes of its component.
@@ -29,40 +36,79 @@ pub enum Sizing {
     Drawn(Box<Blocks>, Layer),
 }
 
+/// Flows that have the same sizes.
+pub struct Kind {
+    /// Octets before the IP header, and of all headers.
+    pub link: usize,
+    /// As said.
+    pub headers: usize,
+    /// How many flows.
+    pub flows: usize,
+    /// Payloads with their probabilities.
+    pub payloads: Arc<Weighted>,
+}
+
 /// A component at work.
 pub struct Part {
     /// What it is aimed at.
     pub target: Target,
     /// Its flows.
     pub flows: Vec<Flow>,
+    /// The frames of its flows: one for each, or two where any goes both ways.
+    pub templates: Vec<Template>,
+    /// How many templates a flow has.
+    pub stride: usize,
+    /// Whether all flows are alike but for their templates, so that these need not be looked at.
+    pub plain: bool,
     /// In which order these take their turns.
     pub pick: Pick,
+    /// Where flows end: when, and what comes behind them.
+    pub churn: Option<Box<(Churn, Maker)>>,
     /// Sizes of the flows that have no table.
     pub sizing: Sizing,
     /// Sizes of flows under a rule on the length.
     pub tables: Vec<Table>,
-    /// The frames of its flows.
-    pub templates: Vec<Template>,
-    /// What is in them.
+    /// What is in the frames.
     pub store: Arc<Payloads>,
     /// Randomness of order and tables.
     pub rng: Rng,
-    /// Kinds of flows that have the same sizes: a template, how many flows, payloads with probabilities.
-    pub kinds: Vec<(usize, usize, Weighted)>,
+    /// What its packets are, for their mean.
+    pub kinds: Vec<Kind>,
 }
 
 impl Part {
-    /// Writes the next packet and answers its rule.
+    /// Chooses the flow of a packet some packets ahead, and sees to it that its frame is in the cache by then. Where
+    /// flows end it is chosen when the packet is due, and 0 here.
     #[inline]
-    pub fn write(&mut self, slot: &mut Slot) -> Option<u32> {
+    pub fn choose(&mut self) -> u32 {
+        if self.churn.is_some() {
+            return 0;
+        }
         let i = self.pick.next(self.flows.len(), &mut self.rng);
+        if !self.plain {
+            black_box(self.flows[i].table);
+        }
+        self.templates[i * self.stride].touch();
+        i as u32
+    }
+
+    /// Writes a packet of the flow that was chosen and answers its rule.
+    #[inline]
+    pub fn write(&mut self, chosen: u32, slot: &mut Slot) -> Option<u32> {
+        let i = if self.churn.is_some() { self.living(slot.due.0) } else { chosen as usize };
         slot.flow = i as u32;
-        let flow = &mut self.flows[i];
-        let template = &self.templates[flow.next as usize];
-        flow.next = flow.next.wrapping_add_signed(flow.turn);
-        flow.turn = -flow.turn;
-        let payload = if flow.table != NO_TABLE {
-            self.tables[flow.table as usize].pick(&mut self.rng)
+        let (at, table) = if self.plain {
+            (i, NO_TABLE)
+        } else {
+            let flow = &mut self.flows[i];
+            slot.flow = flow.number;
+            let at = i * self.stride + usize::from(flow.reply);
+            flow.reply ^= flow.both;
+            (at, flow.table)
+        };
+        let template = &self.templates[at];
+        let payload = if table != NO_TABLE {
+            self.tables[table as usize].pick(&mut self.rng)
         } else {
             match &mut self.sizing {
                 Sizing::Built => template.built(),
@@ -78,25 +124,19 @@ impl Part {
 
     /// The mean size of its packets at a layer.
     pub fn mean(&self, layer: Layer) -> f64 {
-        let flows: usize = self.kinds.iter().map(|k| k.1).sum();
-        let sum: f64 = self
-            .kinds
-            .iter()
-            .map(|(template, count, payloads)| {
-                let template = &self.templates[*template];
-                let mean: f64 = payloads.iter().map(|(n, p)| template.bytes_at(layer, *n) as f64 * p).sum();
-                mean * *count as f64
-            })
-            .sum();
-        sum / flows as f64
+        let flows: usize = self.kinds.iter().map(|k| k.flows).sum();
+        let of_kind = |k: &Kind| {
+            let bytes =
+                |n: usize| layer.bytes_of_frame((k.headers + n) as u64, k.link as u64, k.headers as u64);
+            let mean: f64 = k.payloads.iter().map(|(n, p)| bytes(*n) as f64 * p).sum();
+            mean * k.flows as f64
+        };
+        self.kinds.iter().filter(|k| k.flows > 0).map(of_kind).sum::<f64>() / flows as f64
     }
 
     /// The longest frame.
     pub fn longest(&self) -> usize {
-        let longest = |(template, _, payloads): &(usize, usize, Weighted)| {
-            let most = payloads.iter().map(|(n, _)| *n).max().unwrap_or(0);
-            self.templates[*template].headers() + most
-        };
+        let longest = |k: &Kind| k.headers + k.payloads.iter().map(|(n, _)| *n).max().unwrap_or(0);
         self.kinds.iter().map(longest).max().unwrap_or(0)
     }
 }

@@ -1,11 +1,13 @@
 //! From sizes at a layer to octets of payload.
 
 use super::error::PlanError;
-use crate::dist::{self, Distribution, Rng};
+use crate::dist::{self, Rng};
 use crate::frame::Shape;
 use csn::mix::Size;
 use csn::{Layer, Range, Span, ValueSet};
 use rand::RngExt;
+use std::cell::RefCell;
+use std::sync::Arc;
 
 /// What lengths are drawn from where a rule leaves no size that was asked for: an Ethernet packet's.
 const USUAL_LENGTH: u128 = 1500;
@@ -38,14 +40,18 @@ pub struct Sizes {
     raise: bool,
     size: Size,
     span: Span,
+    known: RefCell<Vec<Known>>,
 }
+
+/// What has been worked out for a shape, with a note about it.
+type Known = (Shape, Arc<Payloads>, Option<String>);
 
 /// Octets of payload with their probabilities.
 pub type Payloads = Vec<(usize, f64)>;
 
 impl Sizes {
     /// Reads a description.
-    pub fn new(size: &Size, span: Span) -> Result<(Self, Box<dyn Distribution>), PlanError> {
+    pub fn new(size: &Size, span: Span) -> Result<Self, PlanError> {
         if let Size::Distribution(model) = size
             && let Err(share) = dist::model_sizes(model)
         {
@@ -72,14 +78,30 @@ impl Sizes {
         let asked = matches!(size, Size::Fixed { .. } | Size::Range { .. } | Size::Values { .. });
         let raise = !asked || *size == Size::default();
         let support = source.support();
-        Ok((Self { layer, support, raise, size: size.clone(), span }, source))
+        Ok(Self { layer, support, raise, size: size.clone(), span, known: RefCell::default() })
     }
 
     /// The sizes as payloads of frames of a shape.
     ///
     /// # Errors
     /// Where a size is less than the headers, or more than an IP packet can be.
-    pub fn payloads(&self, shape: &Shape, notes: &mut Vec<String>) -> Result<Payloads, PlanError> {
+    pub fn payloads(&self, shape: &Shape, notes: &mut Vec<String>) -> Result<Arc<Payloads>, PlanError> {
+        let mut known = self.known.borrow_mut();
+        let at = match known.iter().position(|(s, ..)| s == shape) {
+            Some(at) => at,
+            None => {
+                let (payloads, note) = self.work_out(shape)?;
+                known.push((*shape, Arc::new(payloads), note));
+                known.len() - 1
+            }
+        };
+        let (_, payloads, note) = &known[at];
+        notes.extend(note.iter().filter(|n| !notes.contains(n)).cloned().collect::<Vec<_>>());
+        Ok(payloads.clone())
+    }
+
+    fn work_out(&self, shape: &Shape) -> Result<(Payloads, Option<String>), PlanError> {
+        let mut note = None;
         let (link, headers) = (shape.link(), shape.headers());
         let mut out = Payloads::with_capacity(self.support.len());
         for &(value, p) in &self.support {
@@ -89,10 +111,9 @@ impl Sizes {
                     return Err(self.error(value, "an IP packet has at most 65535 octets", "smaller sizes"));
                 }
                 None if self.raise => {
-                    let note = format!("frames of {headers} B where the headers leave no room for {value} B");
-                    if !notes.contains(&note) {
-                        notes.push(note);
-                    }
+                    let least =
+                        || format!("frames of {headers} B where the headers leave no room for {value} B");
+                    note.get_or_insert_with(least);
                     out.push((0, p));
                 }
                 None => {
@@ -106,7 +127,7 @@ impl Sizes {
                 }
             }
         }
-        Ok(out)
+        Ok((out, note))
     }
 
     fn error(&self, value: u64, reason: &str, cure: &str) -> PlanError {

@@ -1,9 +1,23 @@
-//! Sets of packets of one shape, and points in them that lie outside other sets.
+//! Sets of packets of one shape, and the flows in them by their number.
 
-use crate::dist::Rng;
 use crate::frame::Shape;
-use csn::{Field, Key, Range, Rule, Value, ValueSet};
-use rand::RngExt;
+use csn::{Field, Key, Range, Rule, ValueSet};
+
+/// What flows are told apart by.
+pub const IDENTITY: [Field; 12] = [
+    Field::SrcMac,
+    Field::DstMac,
+    Field::Vlan,
+    Field::Mpls,
+    Field::SrcIp,
+    Field::DstIp,
+    Field::Proto,
+    Field::FlowLabel,
+    Field::SrcPort,
+    Field::DstPort,
+    Field::IcmpType,
+    Field::IcmpCode,
+];
 
 /// A conjunction of tests, [`Field::Dscp`] expressed as [`Field::Tos`]. Fields are listed once.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -22,13 +36,6 @@ impl Conjunction {
         out
     }
 
-    /// Everything that a rule matches: one conjunction, or two where it matches both directions.
-    pub fn all_of(rule: &Rule) -> Vec<Self> {
-        let forward = Self::of(rule);
-        let reply = Self::of(&rule.reversed());
-        if rule.both && reply != forward { vec![forward, reply] } else { vec![forward] }
-    }
-
     /// Adds a test.
     pub fn and(&mut self, field: Field, set: &ValueSet) {
         let (field, set) = match field {
@@ -45,235 +52,197 @@ impl Conjunction {
     pub fn test(&self, field: Field) -> Option<&ValueSet> {
         self.0.iter().find(|(f, _)| *f == field).map(|(_, s)| s)
     }
-
-    /// Whether all tests hold.
-    pub fn matches(&self, key: &Key) -> bool {
-        self.0.iter().all(|(f, s)| key.get(*f).is_some_and(|v| s.contains(v)))
-    }
-
-    /// Whether all tests but those of `left_out` hold.
-    pub fn matches_but(&self, key: &Key, left_out: Field) -> bool {
-        self.0.iter().all(|(f, s)| *f == left_out || key.get(*f).is_some_and(|v| s.contains(v)))
-    }
 }
 
-/// The values of one field.
-#[derive(Clone, Debug)]
-pub struct Axis {
-    /// What the field may be.
-    pub hard: ValueSet,
-    /// What it is drawn from where nothing speaks against it; a part of `hard`, not empty.
-    pub soft: ValueSet,
-}
-
-/// Packets of one shape: every combination of one value per axis.
+/// Packets of one shape: every combination of one value per axis. Nothing that must be avoided is among them.
 #[derive(Clone, Debug)]
 pub struct Space {
     /// The shape.
     pub shape: Shape,
-    axes: Vec<(Field, Axis)>,
-    /// What no packet may match, so far as it overlaps the space at all.
-    avoid: Vec<Conjunction>,
+    axes: Vec<(Field, ValueSet)>,
 }
 
-/// How often a drawn point is moved out of what it must avoid before the space is searched step by step.
-const MOVES: usize = 256;
-/// How many boxes the search looks at before it gives up.
-const BOXES: usize = 20_000;
+/// How many flows are counted: more than any run has.
+const COUNTED: u64 = 1 << 60;
 
 impl Space {
-    /// The space of these axes without the packets that any of `avoid` matches.
-    pub fn new<'a>(
-        shape: Shape,
-        axes: Vec<(Field, Axis)>,
-        avoid: impl IntoIterator<Item = &'a Conjunction>,
-    ) -> Self {
-        let overlaps = |c: &&Conjunction| {
-            c.0.iter().all(|(f, s)| axes.iter().any(|(g, a)| f == g && a.hard.intersects(s)))
-        };
-        let avoid = avoid.into_iter().filter(overlaps).cloned().collect();
-        Self { shape, axes, avoid }
+    /// The space of these axes, none of which is empty.
+    pub fn new(shape: Shape, axes: Vec<(Field, ValueSet)>) -> Self {
+        Self { shape, axes }
     }
 
-    /// The axis of a field, where the shape has the field.
-    pub fn axis(&self, field: Field) -> Option<&Axis> {
-        self.axes.iter().find(|(f, _)| *f == field).map(|(_, a)| a)
+    /// How many flows there are, up to [`COUNTED`].
+    fn flows(&self) -> u64 {
+        let counts = self.axes.iter().filter(|(f, _)| IDENTITY.contains(f)).map(|(_, s)| s.len());
+        counts.fold(1u128, u128::saturating_mul).min(COUNTED.into()) as u64
     }
 
-    /// A point of the space: first from what is preferred, moved out of what it must avoid one field at a time; where
-    /// that does not end, from a box that a systematic search finds. None where the space is empty, or so rugged
-    /// that the search was given up.
-    pub fn draw(&self, rng: &mut Rng) -> Option<Key> {
+    /// Lengths of IP packets that are in the space; none where the shape has no length.
+    pub fn lengths(&self) -> Option<&ValueSet> {
+        self.axes.iter().find(|(f, _)| *f == Field::Length).map(|(_, s)| s)
+    }
+
+    /// A packet. Its identity is the `place`-th of the space where there is one, and drawn otherwise; what does not tell
+    /// flows apart is drawn in any case. All that is drawn follows from `mix`.
+    fn key(&self, mut place: Option<u64>, mix: u64) -> Key {
         let mut key = Key::new();
-        for (field, axis) in &self.axes {
-            key.set(*field, pick(&axis.soft, rng));
-        }
-        for _ in 0..MOVES {
-            let Some(hit) = self.avoid.iter().find(|c| c.matches(&key)) else { return Some(key) };
-            if !self.step_out(hit, &mut key, rng) {
-                return None;
-            }
-        }
-        let mut room: Vec<ValueSet> = self.axes.iter().map(|(_, a)| a.hard.clone()).collect();
-        self.carve(&mut room, &self.avoid, &mut BOXES.clone()).then(|| {
-            for ((field, axis), set) in self.axes.iter().zip(&room) {
-                let soft = axis.soft.intersect(set);
-                key.set(*field, pick(if soft.is_empty() { set } else { &soft }, rng));
-            }
-            key
-        })
-    }
-
-    /// Gives one of the fields that `hit` tests a value that it does not accept. False where `hit` accepts the whole
-    /// space.
-    fn step_out(&self, hit: &Conjunction, key: &mut Key, rng: &mut Rng) -> bool {
-        let mut ways = Vec::new();
-        for (field, set) in &hit.0 {
-            let Some(axis) = self.axis(*field) else { continue };
-            let soft = axis.soft.subtract(set);
-            if !soft.is_empty() {
-                ways.push((0, *field, soft));
-                continue;
-            }
-            let hard = axis.hard.subtract(set);
-            if !hard.is_empty() {
-                ways.push((1, *field, hard));
-            }
-        }
-        // rather a preferred value, but not always, so that no cycle is for ever
-        let best = ways.iter().map(|w| w.0).min();
-        if rng.random_range(0..4) > 0 {
-            ways.retain(|w| Some(w.0) == best);
-        }
-        if ways.is_empty() {
-            return false;
-        }
-        let (_, field, set) = &ways[rng.random_range(0..ways.len())];
-        key.set(*field, pick(set, rng));
-        true
-    }
-
-    /// Cuts `room` down to a box that overlaps none of `avoid`, depth first; `budget` bounds the boxes looked at.
-    fn carve(&self, room: &mut [ValueSet], avoid: &[Conjunction], budget: &mut usize) -> bool {
-        let place = |field: Field| self.axes.iter().position(|(f, _)| *f == field);
-        let overlaps = |c: &&Conjunction, room: &[ValueSet]| {
-            c.0.iter().all(|(f, s)| place(*f).is_some_and(|i| room[i].intersects(s)))
-        };
-        let Some(next) = avoid.iter().position(|c| overlaps(&c, room)) else { return true };
-        if *budget == 0 {
-            return false;
-        }
-        *budget -= 1;
-        let before: Vec<ValueSet> = room.to_vec();
-        for (field, set) in &avoid[next].0 {
-            let Some(i) = place(*field) else { continue };
-            let outside = room[i].subtract(set);
-            if !outside.is_empty() {
-                let inside = std::mem::replace(&mut room[i], outside);
-                let mut part = room.to_vec();
-                if self.carve(&mut part, &avoid[next + 1..], budget) {
-                    room.clone_from_slice(&part);
-                    return true;
+        for (field, set) in &self.axes {
+            let count = set.len();
+            let n = match &mut place {
+                _ if count == 1 => 0,
+                Some(place) if IDENTITY.contains(field) => {
+                    // all counts together are below 2^60
+                    let count = count as u64;
+                    let digit = *place % count;
+                    *place /= count;
+                    u128::from(digit)
                 }
-                room[i] = inside;
-            }
-            // what is left to look at agrees with the test of this field
-            room[i] = room[i].intersect(set);
-        }
-        room.clone_from_slice(&before);
-        false
-    }
-
-    /// The lengths of IP packets that keep a drawn key where it is, the other fields being as they are; none where the
-    /// shape has no length.
-    pub fn lengths(&self, key: &Key) -> Option<ValueSet> {
-        let mut out = self.axis(Field::Length)?.hard.clone();
-        for c in &self.avoid {
-            if let Some(set) = c.test(Field::Length)
-                && c.matches_but(key, Field::Length)
-            {
-                out = out.subtract(set);
+                _ => {
+                    let salt = mix ^ (*field as u64 + 1).wrapping_mul(0xd1b5_4a32_d192_ed03);
+                    let (hi, lo) = (scramble(salt), scramble(!salt));
+                    (u128::from(hi) << 64 | u128::from(lo)) % count
+                }
+            };
+            if let Some(value) = set.nth(n) {
+                key.set(*field, value);
             }
         }
-        Some(out)
-    }
-
-    /// Keys that differ from `key` in one field only, by what a flow is told apart, and lie in the space as well:
-    /// `limit` of each such field, in ascending order.
-    pub fn neighbours<'a>(&'a self, key: &'a Key, limit: u128) -> impl Iterator<Item = Key> + 'a {
-        let varied = self.axes.iter().filter(|(f, _)| super::flows::IDENTITY.contains(f));
-        varied
-            .flat_map(move |(field, axis)| {
-                let count = axis.soft.len().min(limit);
-                (0..count).filter_map(|n| Some((*field, axis.soft.nth(n)?)))
-            })
-            .map(move |(field, value)| {
-                let mut near = *key;
-                near.set(field, value);
-                near
-            })
-            .filter(|k| !self.avoid.iter().any(|c| c.matches(k)))
+        if let Some(tos) = key.get(Field::Tos) {
+            key.set_number(Field::Dscp, tos.bits >> 2);
+        }
+        key
     }
 }
 
-/// A value of the set, all equally likely (up to 2^64 of them; a multiple of that step beyond).
-fn pick(set: &ValueSet, rng: &mut Rng) -> Value {
-    let count = set.len();
-    let n = rng.random_range(0..count);
-    set.nth(n).expect("n is below the number of values")
+/// A number that looks like any other (the finalizer of SplitMix64: Steele, Lea and Flood, 2014).
+fn scramble(x: u64) -> u64 {
+    let x = x.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    let x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    x ^ (x >> 31)
+}
+
+/// The flows of several spaces without packets in common, by number: in an order that looks random, all different until
+/// all have come. Nothing is kept of those that have been.
+pub struct Flows {
+    /// The spaces.
+    pub spaces: Vec<Space>,
+    /// Flows of all spaces up to each, which is included.
+    upto: Vec<u64>,
+    /// Whether these are all flows of the space.
+    counted: Vec<bool>,
+    seed: u64,
+}
+
+impl Flows {
+    /// The flows of these spaces, of which there is at least one.
+    pub fn new(spaces: Vec<Space>, seed: u64) -> Self {
+        let each = (COUNTED / spaces.len().max(1) as u64).max(1);
+        let counts: Vec<u64> = spaces.iter().map(|s| s.flows().min(each)).collect();
+        let counted = counts.iter().map(|n| *n < each).collect();
+        let upto = counts.iter().scan(0u64, |sum, n| {
+            *sum += n;
+            Some(*sum)
+        });
+        Self { upto: upto.collect(), spaces, counted, seed }
+    }
+
+    /// How many different flows there are; none if more than are counted.
+    pub fn count(&self) -> Option<u64> {
+        self.counted.iter().all(|c| *c).then(|| self.upto.last().copied().unwrap_or(0))
+    }
+
+    /// The `n`-th flow: its space and its first packet.
+    pub fn flow(&self, n: u64) -> (usize, Key) {
+        let total = self.upto.last().copied().unwrap_or(1).max(1);
+        let place = permute(n % total, total, self.seed);
+        let space = self.upto.partition_point(|u| *u <= place);
+        let before = if space == 0 { 0 } else { self.upto[space - 1] };
+        let mix = scramble(n ^ self.seed.rotate_left(17));
+        // places of a space that is not counted to its end would leave most of it out
+        let place = self.counted[space].then_some(place - before);
+        (space, self.spaces[space].key(place, mix))
+    }
+}
+
+/// Another order of the numbers below `count`: a Feistel cipher over the next power of four, gone through until the number is
+/// one of them.
+fn permute(n: u64, count: u64, seed: u64) -> u64 {
+    let half = (64 - (count - 1).leading_zeros()).div_ceil(2).max(1);
+    let mask = (1u64 << half) - 1;
+    let mut x = n;
+    loop {
+        let (mut left, mut right) = (x >> half, x & mask);
+        for round in 1..=4u64 {
+            (left, right) = (right, left ^ (scramble(right ^ seed.wrapping_mul(round)) & mask));
+        }
+        x = left << half | right;
+        if x < count {
+            return x;
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use rand::SeedableRng;
+    use std::collections::HashSet;
 
     fn ports(lo: u128, hi: u128) -> ValueSet {
         Range::numbers(lo, hi).into()
     }
 
-    fn space(avoid: &[Conjunction]) -> Space {
-        let axis = |set: ValueSet| Axis { soft: set.clone(), hard: set };
-        let axes = vec![
-            (Field::SrcPort, axis(ports(0, 65535))),
-            (Field::DstPort, Axis { hard: ports(0, 65535), soft: ports(0, 9) }),
+    fn space(source: ValueSet, destination: ValueSet, ttl: ValueSet) -> Space {
+        let axes = vec![(Field::SrcPort, source), (Field::DstPort, destination), (Field::Ttl, ttl)];
+        Space::new(Shape::all()[0], axes)
+    }
+
+    #[test]
+    fn every_flow_comes_once_before_any_comes_again() {
+        let spaces = vec![
+            space(ports(0, 6), ports(5, 9), ports(1, 255)),
+            space(ports(100, 100), ports(1, 3), ports(64, 64)),
         ];
-        Space::new(Shape::all()[0], axes, avoid)
-    }
-
-    fn c(src: ValueSet, dst: ValueSet) -> Conjunction {
-        Conjunction(vec![(Field::SrcPort, src), (Field::DstPort, dst)])
-    }
-
-    #[test]
-    fn the_one_point_that_is_left_is_found() {
-        let all = ports(0, 65535);
-        let avoid =
-            [c(all.clone(), ports(0, 4999)), c(all, ports(5001, 65535)), c(ports(1, 65535), ports(0, 65535))];
-        let key = space(&avoid).draw(&mut Rng::seed_from_u64(1)).unwrap();
-        assert_eq!(key.to_string(), "srcport = 0, dstport = 5000");
+        let flows = Flows::new(spaces, 7);
+        assert_eq!(flows.count(), Some(38));
+        let identity = |k: &Key| (k.get(Field::SrcPort), k.get(Field::DstPort));
+        let first: Vec<_> = (0..38).map(|n| identity(&flows.flow(n).1)).collect();
+        assert_eq!(first.iter().collect::<HashSet<_>>().len(), 38);
+        assert!((38..76).all(|n| first.contains(&identity(&flows.flow(n).1))));
+        let sorted = first.windows(2).filter(|w| w[0] < w[1]).count();
+        assert!((8..30).contains(&sorted), "{sorted}");
+        // what tells no flows apart is drawn
+        let ttls: HashSet<_> = (0..38).map(|n| flows.flow(n).1.get(Field::Ttl)).collect();
+        assert!(ttls.len() > 20);
     }
 
     #[test]
-    fn a_space_that_is_covered_only_together_is_empty() {
-        let avoid = [c(ports(0, 40000), ports(0, 65535)), c(ports(40001, 65535), ports(0, 65535))];
-        assert!(space(&avoid).draw(&mut Rng::seed_from_u64(1)).is_none());
+    fn spaces_beyond_counting_are_drawn_from_all_over() {
+        let mut wide = space(ports(0, 65535), ports(0, 65535), ports(64, 64));
+        let any = |f: Field| (f, Range::numbers(0, u128::from(u32::MAX)).into());
+        wide.axes.extend([any(Field::SrcIp), any(Field::DstIp)]);
+        let flows = Flows::new(vec![wide], 3);
+        assert_eq!(flows.count(), None);
+        let keys: Vec<Key> = (0..100_000).map(|n| flows.flow(n).1).collect();
+        assert_eq!(keys.iter().collect::<HashSet<_>>().len(), keys.len());
+        for field in [Field::SrcPort, Field::DstPort] {
+            let mean = keys.iter().map(|k| k.get(field).unwrap().bits as f64).sum::<f64>() / 1e5;
+            assert!((mean / 32767.5 - 1.0).abs() < 0.01, "{field}: {mean}");
+        }
     }
 
     #[test]
-    fn preferred_values_are_taken_where_they_can_be() {
-        let s = space(&[c(ports(0, 65535), ports(0, 8))]);
-        let mut rng = Rng::seed_from_u64(3);
-        let preferred = (0..100)
-            .filter(|_| s.draw(&mut rng).unwrap().get(Field::DstPort) == Some(Value::number(9)))
-            .count();
-        assert!(preferred > 50, "{preferred}");
+    fn permutations_of_any_size_are_ones() {
+        for count in [1u64, 2, 3, 4, 5, 100, 1000, 4097] {
+            let seen: HashSet<u64> = (0..count).map(|n| permute(n, count, 99)).collect();
+            assert!(seen.len() as u64 == count && seen.iter().all(|n| *n < count), "{count}");
+        }
     }
 
     #[test]
     fn code_points_are_octets() {
         let mut c = Conjunction::default();
-        c.and(Field::Dscp, &ValueSet::single(Value::number(46)));
+        c.and(Field::Dscp, &ValueSet::single(csn::Value::number(46)));
         c.and(Field::Tos, &ports(0xb9, 0xff));
         assert_eq!(c.0, [(Field::Tos, ports(0xb9, 0xbb))]);
     }

@@ -3,6 +3,7 @@
 use super::Streams;
 use super::error::PlanError;
 use super::level::{self, Warp};
+use super::queue::Queue;
 use super::schedule::Stream;
 use super::turns::Turns;
 use crate::dist::{self, Blocks};
@@ -14,8 +15,8 @@ use std::collections::HashMap;
 pub struct Load {
     /// Send times; none to send as fast as possible.
     pub streams: Vec<Stream>,
-    /// For each stream (for all packets, where there is none) whose turn it is, and the parts that take turns.
-    pub turns: Vec<(Turns, Vec<u32>)>,
+    /// The packets of each stream; of all together, where there is none.
+    pub queues: Vec<Queue>,
     /// The mean rate over the full one.
     pub level: f64,
     /// Shares of the packets that are sent, given the levels; together 1.
@@ -37,7 +38,7 @@ pub fn load(
         return Err(PlanError::new(components[0].span, message, reason, "use a positive rate"));
     }
     let time = if let Amount::Time(t) = amount { Some(t.0) } else { None };
-    let mut out = Load { streams: Vec::new(), turns: Vec::new(), level: 0.0, shares: shares.to_vec() };
+    let mut out = Load { streams: Vec::new(), queues: Vec::new(), level: 0.0, shares: shares.to_vec() };
     for parts in alike(components) {
         let first = components[parts[0] as usize];
         let of_all: f64 = parts.iter().map(|p| shares[*p as usize]).sum();
@@ -59,7 +60,7 @@ pub fn load(
         }
         parts.iter().for_each(|p| out.shares[*p as usize] *= level);
         out.level += of_all * level;
-        out.turns.push((Turns::new(parts.iter().map(|p| shares[*p as usize])), parts));
+        out.queues.push(Queue::new(Turns::new(parts.iter().map(|p| shares[*p as usize])), parts));
         out.streams.push(Stream::new(gaps, warp));
     }
     out.shares.iter_mut().for_each(|s| *s /= out.level);
@@ -76,8 +77,8 @@ fn unpaced(components: &[&Component], shares: &[f64]) -> Result<Load, PlanError>
             "give a rate, or leave `level` out",
         ));
     }
-    let turns = vec![(Turns::new(shares.iter().copied()), (0..shares.len() as u32).collect())];
-    Ok(Load { streams: Vec::new(), turns, level: 1.0, shares: shares.to_vec() })
+    let queues = vec![Queue::new(Turns::new(shares.iter().copied()), (0..shares.len() as u32).collect())];
+    Ok(Load { streams: Vec::new(), queues, level: 1.0, shares: shares.to_vec() })
 }
 
 /// The components that share a process of arrivals, each kind in the order of its first.

@@ -1,6 +1,6 @@
 //! From what a component aims at to the aims of its flows.
 
-use super::aim::{Aim, Context, Wish};
+use super::aim::{Aim, Context, Outside, Wish};
 use super::error::PlanError;
 use super::space::Conjunction;
 use csn::geometry::{Geometry, Reach, Region};
@@ -13,14 +13,27 @@ pub struct Rules<'a> {
     pub set: &'a RuleSet,
     /// The same, to classify frames with.
     pub classifier: Classifier,
-    /// Per rule what it matches, in one direction or in both.
-    pub conjunctions: Vec<Vec<Conjunction>>,
+    geometry: Geometry<'a>,
+    /// The geometry of the same rules, each for both directions; where a rule is for both.
+    mirrored: Option<Geometry<'a>>,
+    /// The places of the rules of every class.
+    by_class: Vec<Vec<usize>>,
+}
+
+/// The rules, each for both directions, where any is; else none. What lies outside of these does so on its way back too.
+pub fn mirrored(set: &RuleSet) -> RuleSet {
+    let mut out = RuleSet::default();
+    if set.rules.iter().any(|r| r.both) {
+        out = set.clone();
+        out.rules.iter_mut().for_each(|r| r.both = true);
+    }
+    out
 }
 
 /// An aim, and what it is called in messages.
-pub struct Goal {
+pub struct Goal<'r> {
     /// The packets.
-    pub aim: Aim,
+    pub aim: Aim<'r>,
     /// The rule that must be the first to match; none for `others`.
     pub rule: Option<usize>,
     /// Whether packets of the reply direction are sent too.
@@ -28,10 +41,26 @@ pub struct Goal {
 }
 
 impl<'a> Rules<'a> {
-    /// Reads a rule set.
-    pub fn new(set: &'a RuleSet) -> Self {
-        let conjunctions = set.rules.iter().map(Conjunction::all_of).collect();
-        Self { set, classifier: Classifier::new(set), conjunctions }
+    /// Reads a rule set, and what [`mirrored`] makes of it.
+    pub fn new(set: &'a RuleSet, mirrored: &'a RuleSet) -> Self {
+        let mut by_class = vec![Vec::new(); set.classes.len()];
+        for (i, rule) in set.rules.iter().enumerate() {
+            if let Some(places) = by_class.get_mut(rule.class.index()) {
+                places.push(i);
+            }
+        }
+        Self {
+            set,
+            classifier: Classifier::new(set),
+            geometry: Geometry::new(set),
+            mirrored: (!mirrored.rules.is_empty()).then(|| Geometry::new(mirrored)),
+            by_class,
+        }
+    }
+
+    /// The places of the rules of a class.
+    pub fn of_class(&self, class: csn::ClassId) -> &[usize] {
+        self.by_class.get(class.index()).map_or(&[], Vec::as_slice)
     }
 
     /// Whether any rule looks at the length.
@@ -40,13 +69,13 @@ impl<'a> Rules<'a> {
     }
 
     /// What the goals of a component are; its flows go round them.
-    pub fn goals(&self, component: &Component, context: &Context) -> Result<Vec<Goal>, PlanError> {
+    pub fn goals(&self, component: &Component, context: &Context) -> Result<Vec<Goal<'_>>, PlanError> {
         match component.target {
             Target::Rule(rule) => Ok(vec![self.rule(rule, component, context)?]),
             Target::Class(class) => {
-                let rules = self.set.rules.iter().enumerate().filter(|(_, r)| r.class == class);
+                let rules = self.of_class(class).iter();
                 let goals: Vec<Goal> =
-                    rules.map(|(i, _)| self.rule(i, component, context)).collect::<Result<_, _>>()?;
+                    rules.map(|i| self.rule(*i, component, context)).collect::<Result<_, _>>()?;
                 if goals.is_empty() {
                     let message = format!("no packets for class {}", self.set.label(class));
                     return Err(PlanError::new(
@@ -62,7 +91,7 @@ impl<'a> Rules<'a> {
         }
     }
 
-    fn rule(&self, i: usize, component: &Component, context: &Context) -> Result<Goal, PlanError> {
+    fn rule(&self, i: usize, component: &Component, context: &Context) -> Result<Goal<'_>, PlanError> {
         let Some(rule) = self.set.rules.get(i) else {
             return Err(PlanError::new(
                 component.span,
@@ -73,8 +102,8 @@ impl<'a> Rules<'a> {
         };
         let wishes = required(&Conjunction::of(rule));
         // a reply must end where its flow does
-        let avoid = self.earlier(i, rule.both);
-        let aim = Aim::new(vec![wishes], avoid, context);
+        let geometry = self.mirrored.as_ref().filter(|_| rule.both).unwrap_or(&self.geometry);
+        let aim = Aim::new(vec![wishes], Some(Outside { geometry, rules: i }));
         if rule.test(Field::Interface).is_some() {
             let reason = "it tests the interface, which the receiving machine gives to a packet";
             return Err(self.impossible(
@@ -83,23 +112,12 @@ impl<'a> Rules<'a> {
                 "remove the load of this rule, or the test".into(),
             ));
         }
-        if !aim.is_conceivable() {
+        if !aim.is_conceivable(context) {
             let reason = format!("no frame has all that it tests ({rule})");
             let cure = "mend the rule: ports want a protocol with ports, a flow label IPv6, …";
             return Err(self.impossible(i, reason, cure.into()));
         }
         Ok(Goal { aim, rule: Some(i), both: rule.both })
-    }
-
-    /// What the rules before `i` match; what they match of a reply as well where `both`.
-    fn earlier(&self, i: usize, both: bool) -> Vec<Conjunction> {
-        let mut out: Vec<Conjunction> = self.conjunctions[..i].iter().flatten().cloned().collect();
-        if both {
-            out.extend(
-                self.set.rules[..i].iter().filter(|r| !r.both).map(|r| Conjunction::of(&r.reversed())),
-            );
-        }
-        out
     }
 
     fn impossible(&self, i: usize, reason: String, cure: String) -> PlanError {
@@ -122,7 +140,7 @@ impl<'a> Rules<'a> {
                 "leave `others` out, widen what its open fields are drawn from, or narrow a rule",
             );
         };
-        let (reason, cure) = match Geometry::new(self.set).reach(i) {
+        let (reason, cure) = match self.geometry.reach(i) {
             Reach::Covered(by) => {
                 let by = listed(&by);
                 let before = if by.contains(' ') { "them" } else { "it" };
@@ -150,12 +168,11 @@ impl<'a> Rules<'a> {
     }
 
     /// Packets that no rule matches.
-    fn others(&self, miss: Miss, component: &Component, context: &Context) -> Result<Goal, PlanError> {
-        let regions = Geometry::new(self.set).others_regions(miss, REGIONS);
-        let everything = self.conjunctions.iter().flatten().cloned().collect();
-        let aim = Aim::new(regions.iter().map(inside).collect(), everything, context);
+    fn others(&self, miss: Miss, component: &Component, context: &Context) -> Result<Goal<'_>, PlanError> {
+        let regions = self.geometry.others_regions(miss, REGIONS);
+        let aim = Aim::new(regions.iter().map(inside).collect(), None);
         let goal = Goal { aim, rule: None, both: false };
-        if goal.aim.is_conceivable() { Ok(goal) } else { Err(self.unreachable(&goal, component)) }
+        if goal.aim.is_conceivable(context) { Ok(goal) } else { Err(self.unreachable(&goal, component)) }
     }
 }
 
