@@ -5,6 +5,7 @@ use super::churn;
 use super::error::PlanError;
 use super::flows::Source;
 use super::make::{Maker, RANDOM_BYTES};
+use super::memory;
 use super::part::{Kind, NO_TABLE, Part, Sizing};
 use super::pick::Pick;
 use super::sizes::Sizes;
@@ -103,6 +104,8 @@ pub fn assemble(
     };
     let first_kind = settle(&mut part, &mut maker);
     part.templates.reserve_exact(count as usize * part.stride);
+    memory::ask_for_large_pages(&mut part.templates);
+    memory::ask_for_large_pages(&mut part.flows);
     part.plain = maker.is_plain() && churn.is_none();
     let mut churn = churn.map(|c| c.start(count as usize, streams.split()));
     let mut slot = Slot::alone(stores.longest + crate::frame::HEAD);

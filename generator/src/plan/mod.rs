@@ -17,6 +17,7 @@ mod error;
 mod flows;
 mod level;
 mod make;
+mod memory;
 mod part;
 mod pick;
 mod queue;
