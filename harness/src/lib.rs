@@ -6,6 +6,7 @@
 //!    └─ trial ───┴─ cpu, ledger, validity ──► reports::record ─► records.jsonl
 //! ```
 
+pub mod clocks;
 pub mod cpu;
 pub mod history;
 pub mod host;

@@ -86,10 +86,44 @@ pub struct Run {
     pub host: Host,
     /// How the lab is built and what could not be separated.
     pub lab: Lab,
+    /// What each source of CPU time shows of known duties.
+    pub calibration: Vec<Calibration>,
     /// The meters of the scenario, also those that can't be run.
     pub meters: Vec<Meter>,
     /// What must hold, as `metric relation value`.
     pub expect: Vec<Expect>,
+}
+
+/// What the sender's CPU spends per packet at the highest rate with a meter in the kernel, and without one. Receiving runs
+/// on the sender's CPU, so the difference is the meter's. Times are nanoseconds per packet, from the scheduler: exact.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Kernel {
+    /// With the meter.
+    pub with: f64,
+    /// Without it, right before and right after.
+    pub without: [f64; 2],
+}
+
+impl Kernel {
+    /// The difference: negative where the machine's noise is larger than the meter's cost.
+    pub fn cost(&self) -> f64 {
+        self.with - (self.without[0] + self.without[1]) / 2.0
+    }
+}
+
+/// What a source of CPU time shows of a thread that was busy for a known share of the time.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Calibration {
+    /// The source: `thread clock`, `schedstat`, `rusage`.
+    pub source: String,
+    /// The duty, as a share of one core.
+    pub busy: f64,
+    /// What the source shows.
+    pub shown: f64,
+    /// It counts whole ticks, which say little of so short a time.
+    pub ticks: bool,
 }
 
 /// An expectation of the scenario.
@@ -180,6 +214,8 @@ pub struct Trial {
     pub classes: Vec<ClassCount>,
     /// What it cost.
     pub cpu: Cpu,
+    /// What it cost in the kernel, where it has no process.
+    pub kernel: Option<Kernel>,
     /// Times of the meter's elements, where they were asked for.
     pub elements: Vec<Element>,
     /// Packets lost inside of the meter, by its own counters: stage → packets.

@@ -271,7 +271,12 @@ pub fn run_on(
     // before a bench takes the machine in hand
     let host = host::facts();
     let mut bench = make(observer)?;
-    let head = plan.head(scenario, options, &*bench, host);
+    let mut head = plan.head(scenario, options, &*bench, host);
+    head.calibration = bench.calibrate();
+    // a bench without a machine has nothing to calibrate
+    if bench.lab().meter_cpu.is_some() {
+        head.host.warnings.extend(crate::clocks::warnings(&head.calibration));
+    }
     begin(&head, options, &mut store, &mut past)?;
     let (rules, bench) = (&scenario.rules, &mut *bench);
     Sweep { plan: &plan, rules, head: &head, bench, store: &mut store, observer, stop }.run(past)

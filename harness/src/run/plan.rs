@@ -117,6 +117,7 @@ impl Plan {
             host,
             lab: bench.lab().clone(),
             meters: self.meters().into_iter().map(|spec| bench.describe(spec)).collect(),
+            calibration: vec![],
             expect: e
                 .expect
                 .iter()

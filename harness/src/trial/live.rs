@@ -31,6 +31,9 @@ const DRAIN_STILL: u32 = 6;
 /// The longest wait for packets in flight (RFC 2544 waits 2 s).
 const DRAIN_LIMIT: Duration = Duration::from_secs(2);
 
+/// How long the sender goes flat out to show what a packet costs it.
+const FLAT_OUT: csn::Nanos = csn::Nanos::from_millis(300);
+
 /// Runs trials in a lab.
 pub struct LiveBench {
     lab: Lab,
@@ -111,6 +114,52 @@ impl LiveBench {
         Ok(seen)
     }
 
+    /// The work of a trial for its meter.
+    fn job<'a>(&'a self, task: &'a Task<'_>) -> meters::Job<'a> {
+        meters::Job {
+            spec: task.spec,
+            rules: task.rules,
+            loaded: task.loaded,
+            interface: METER_INTERFACE,
+            link: Link { generator: GENERATOR_MAC, meter: METER_MAC, traffic: TRAFFIC_MACS },
+            folder: task.folder,
+            program: &self.program,
+            launch: self.lab.meter(),
+        }
+    }
+
+    /// What a meter in the kernel adds to the sender's CPU time per packet. Its softirq runs on the sender's CPU, and is
+    /// charged by ticks that alias with evenly paced traffic; flat out the sender does nothing but send, so the
+    /// scheduler's exact time of its process holds all of it. The same load without the meter comes before and after,
+    /// so that a drift of the machine drops out.
+    fn in_the_kernel(
+        &mut self,
+        meter: &dyn Meter,
+        task: &Task<'_>,
+        watch: Watch<'_>,
+    ) -> Result<Option<record::Kernel>, TrialError> {
+        let before = self.flat_out(task, watch)?;
+        // the main part of the trial has shown whether it starts: here it is a number less
+        let Ok(running) = meter.start(&self.job(task)) else { return Ok(None) };
+        let with = self.flat_out(task, watch)?;
+        drop(running);
+        let after = self.flat_out(task, watch)?;
+        Ok(before.zip(with).zip(after).map(|((a, with), b)| record::Kernel { with, without: [a, b] }))
+    }
+
+    /// The sender's CPU time per packet at the highest rate, in nanoseconds.
+    fn flat_out(&mut self, task: &Task<'_>, watch: Watch<'_>) -> Result<Option<f64>, TrialError> {
+        let setting = csn::experiment::Setting { rate: csn::RateSpec::Max, ..task.setting.clone() };
+        let task = Task { setting: &setting, time: task.time.min(FLAT_OUT), ..*task };
+        let mut generator = self.start_generator(&task, watch)?;
+        let pid = generator.pid();
+        let before = cpu::process_time(pid);
+        let report = self.send(&mut generator, &task, watch)?;
+        let used = before.and_then(|before| Ok(cpu::process_time(pid)?.saturating_sub(before)));
+        let packets = report.ledger.total().packets;
+        Ok(used.ok().filter(|_| packets > 0).map(|used| used as f64 / packets as f64))
+    }
+
     /// Sends to a meter that runs, and reads it.
     fn measure(
         &mut self,
@@ -171,6 +220,10 @@ impl Bench for LiveBench {
         }
     }
 
+    fn calibrate(&self) -> Vec<record::Calibration> {
+        crate::clocks::calibrate(self.lab.meter().cpu())
+    }
+
     fn prepare(&self, spec: &MeterSpec, rules: &RuleSet) -> Result<String, record::Skip> {
         let meter = self.find(spec)?;
         let version = meter.version().map_err(|e| skip(spec, e))?;
@@ -185,17 +238,7 @@ impl Bench for LiveBench {
             .map_err(|e| TrialError::Skip(skip(task.spec, e)))?;
         // the generator first: making its packets must not disturb a meter that is ready
         let mut generator = self.start_generator(task, watch)?;
-        let job = meters::Job {
-            spec: task.spec,
-            rules: task.rules,
-            loaded: task.loaded,
-            interface: METER_INTERFACE,
-            link: Link { generator: GENERATOR_MAC, meter: METER_MAC, traffic: TRAFFIC_MACS },
-            folder: task.folder,
-            program: &self.program,
-            launch: self.lab.meter(),
-        };
-        let running = match meter.start(&job) {
+        let running = match meter.start(&self.job(task)) {
             Ok(running) => running,
             Err(e @ (MeterError::Failed { .. } | MeterError::Io { .. })) => {
                 return Ok(meter_failed(e.to_string()));
@@ -203,6 +246,7 @@ impl Bench for LiveBench {
             Err(e) => return Err(TrialError::Skip(skip(task.spec, e))),
         };
         let observed = self.measure(task, &mut generator, running, watch)?;
+        drop(generator);
         let mut measured = assemble(task, &admission, &observed);
         if !measured.trial.invalid.is_empty() && !measured.noise {
             // what may explain it
@@ -210,6 +254,9 @@ impl Bench for LiveBench {
             let told =
                 outside.iter().map(|o| format!("not compared with the oracle: {}: {}", o.kind, o.reason));
             measured.trial.warnings.extend(told);
+        }
+        if meter.place() == Place::Kernel {
+            measured.trial.kernel = self.in_the_kernel(meter, task, watch)?;
         }
         Ok(measured)
     }
@@ -229,7 +276,7 @@ fn assemble(task: &Task<'_>, admission: &Admission, observed: &Observed) -> Meas
         readout,
     };
     let (ledger, classes, offered) = (evidence.ledger(), evidence.classes(), evidence.offered());
-    let reasons = match &observed.readout {
+    let mut reasons = match &observed.readout {
         // counts that could not be read need no comparison
         Err(why) => vec![Reason::Meter(why.clone())],
         Ok(_) => validity::judge(&Figures {
@@ -240,6 +287,7 @@ fn assemble(task: &Task<'_>, admission: &Admission, observed: &Observed) -> Meas
             design: evidence.filtered_by_design(),
         }),
     };
+    reasons.extend(validity::disturbed(&observed.cpu));
     let trial = record::Trial {
         expected_comparisons: evidence.expected_comparisons(),
         warnings: validity::warn(&ledger, &offered, &observed.cpu),

@@ -13,7 +13,7 @@ pub use live::LiveBench;
 use crate::lab::LabError;
 use csn::experiment::Setting;
 use csn::{MeterSpec, Nanos, RuleSet};
-use reports::record::{Lab, Meter, Skip, Trial};
+use reports::record::{Calibration, Lab, Meter, Skip, Trial};
 use std::io;
 use std::path::Path;
 
@@ -71,6 +71,11 @@ pub trait Bench {
     /// What is to be known of a meter, whether or not it can run here.
     fn describe(&self, spec: &MeterSpec) -> Meter {
         Meter { meter: spec.to_string(), ..Meter::default() }
+    }
+
+    /// What each source of CPU time shows of known duties, where it will measure; asked for once, at the start.
+    fn calibrate(&self) -> Vec<Calibration> {
+        vec![]
     }
 
     /// The meter's version, where it can run here with these options.

@@ -10,9 +10,10 @@
 //! | the achieved rate is off | [`RATE_TOLERANCE`] of the scheduled |
 //! | too many packets are late | [`Unevenness::late_share`] later than the generator's bound |
 //! | the sender stood still too often or too long | [`Unevenness::stalls_per_second`], [`Unevenness::longest`] |
+//! | other programs or the hypervisor had too much of the CPU | [`MOST_FOREIGN`], [`MOST_STOLEN`] of the window |
 //! | the meter failed | |
 //!
-//! Rate, lateness and stalls are the machine's noise: another trial may do better. The others are not. Lateness and
+//! Rate, lateness, stalls and disturbance are the machine's noise: another trial may do better. The others are not. Lateness and
 //! stalls have two bounds. What is late comes in a burst, and a burst may be what was lost: a trial with loss must
 //! have been sent evenly ([`LOSSY`]). A CPU time per packet hardly depends on it: without loss lateness is a warning
 //! ([`LOSSLESS`]).
@@ -39,6 +40,10 @@ pub const LOSSY: Unevenness = Unevenness { late_share: 0.05, stalls_per_second: 
 pub const LOSSLESS: Unevenness =
     Unevenness { late_share: 1.0, stalls_per_second: 200.0, longest: 200_000_000 };
 
+/// Other programs may take this share of the meter's CPU: beyond, it waits for them most of the time.
+const MOST_FOREIGN: f64 = 0.6;
+/// The hypervisor may take time worth this share of one CPU.
+const MOST_STOLEN: f64 = 0.3;
 /// Above this share of the window, what disturbs a trial is worth a warning.
 const WORTH_TELLING: f64 = 0.05;
 
@@ -93,6 +98,13 @@ pub enum Reason {
         /// Largest lateness in nanoseconds.
         longest: u64,
     },
+    /// Others had too much of the machine.
+    Disturbed {
+        /// What they did.
+        what: &'static str,
+        /// Share of one CPU, over the window.
+        share: f64,
+    },
     /// The meter failed.
     Meter(String),
 }
@@ -105,7 +117,10 @@ impl Reason {
 
     /// Whether a noisy machine is to blame, so that another trial may do better.
     pub fn is_noise(&self) -> bool {
-        matches!(self, Reason::Rate { .. } | Reason::Late { .. } | Reason::Stalls { .. })
+        matches!(
+            self,
+            Reason::Rate { .. } | Reason::Late { .. } | Reason::Stalls { .. } | Reason::Disturbed { .. }
+        )
     }
 }
 
@@ -166,6 +181,9 @@ impl fmt::Display for Reason {
                 "the sender stood still {count} times in {seconds:.1} s; the latest packet was {:.1} ms late",
                 *longest as f64 / 1e6
             ),
+            Reason::Disturbed { what, share } => {
+                write!(f, "{what} {:.0} % of one CPU", share * 100.0)
+            }
             Reason::Meter(why) => write!(f, "the meter failed: {why}"),
         }
     }
@@ -191,6 +209,22 @@ pub fn judge(figures: &Figures<'_>) -> Vec<Reason> {
     let bounds = if figures.ledger.lost() > 0 { LOSSY } else { LOSSLESS };
     reasons.extend(sending(figures.offered, bounds));
     reasons
+}
+
+/// Whether others had so much of the machine that the trial is none of the meter's.
+pub fn disturbed(cpu: &Cpu) -> Option<Reason> {
+    [
+        (
+            "other programs on the meter's CPU took",
+            cpu.foreign.saturating_sub(cpu.softirq_meter_cpu),
+            MOST_FOREIGN,
+        ),
+        ("the hypervisor stole time worth", cpu.steal, MOST_STOLEN),
+    ]
+    .into_iter()
+    .map(|(what, time, bound)| (what, share_of_window(cpu, time), bound))
+    .find(|(_, share, bound)| share > bound)
+    .map(|(what, share, _)| Reason::Disturbed { what, share })
 }
 
 /// Part of the window.

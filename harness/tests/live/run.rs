@@ -10,6 +10,7 @@ use harness::run::{Outcome, RunError, RunOptions, Stop, run_on};
 use harness::trial::LiveBench;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use rand::{RngExt, SeedableRng};
 use reports::record::{Record, Trial};
 use std::collections::BTreeSet;
 use std::fs;
@@ -102,6 +103,32 @@ fn a_run_killed_at_any_moment_can_go_on() {
         eventually("all processes are gone", || orphans().is_empty());
         eventually("the names are gone", || names_of(run.id()).is_empty());
         resume(dir.path());
+    }
+}
+
+/// Kills as many runs as `CSNBENCH_KILLS` says (20), each at a random moment, and goes on with each:
+/// `cargo test -p harness --test live -- --ignored random_moments --nocapture`.
+#[test]
+#[ignore = "takes minutes; the moments of the test above are kept in every run of all tests"]
+fn a_run_killed_at_random_moments_can_go_on() {
+    let _one = alone();
+    if lab(Namespaces::Auto).is_none() {
+        return;
+    }
+    let kills = std::env::var("CSNBENCH_KILLS").ok().and_then(|n| n.parse().ok()).unwrap_or(20);
+    let mut moments = rand_xoshiro::Xoshiro256PlusPlus::seed_from_u64(20);
+    for n in 1..=kills {
+        let dir = tempfile::tempdir().unwrap();
+        let mut run = victim(dir.path());
+        let moment = std::time::Duration::from_millis(moments.random_range(0..4000));
+        std::thread::sleep(moment);
+        run.kill().unwrap();
+        run.wait().unwrap();
+        eventually("all processes are gone", || orphans().is_empty());
+        eventually("the names are gone", || names_of(run.id()).is_empty());
+        let kept = trials(dir.path()).len();
+        resume(dir.path());
+        println!("{n}: killed after {moment:?} with {kept} trials on record; gone on to the end");
     }
 }
 

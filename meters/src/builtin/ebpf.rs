@@ -18,7 +18,7 @@ use super::{Builtin, Probe, Session, Source, emit};
 use crate::capture::{Frame, interface_index};
 use crate::control;
 use crate::ebpf::{LoadError, Loaded, Statistics, measure, nothing};
-use crate::meter::{ElementTimes, MeterError, OptionDoc, Readout};
+use crate::meter::{ElementTimes, MeterError, OptionDoc, Place, Readout};
 use csn::backends::{Compiled, Form, Options};
 use csn::ebpf::{Hook, Program};
 use csn::{MeterSpec, RuleSet};
@@ -86,6 +86,10 @@ impl Builtin for Ebpf {
 
     fn summary(&self) -> &'static str {
         "classifies and counts in the kernel, at XDP or traffic control, by a program made from the rules"
+    }
+
+    fn place(&self) -> Place {
+        Place::Kernel
     }
 
     fn options(&self) -> &'static [OptionDoc] {

@@ -5,6 +5,7 @@
 //! draining, timing of their elements, and the talk with the program that leads.
 
 pub mod auto;
+pub mod calibrate;
 pub mod count;
 pub mod ebpf;
 pub mod options;
@@ -17,7 +18,7 @@ pub mod tree;
 pub use pipeline::{Account, End, RECEIVE, Start, Work};
 pub use timing::{Off, On, Probe};
 
-use crate::meter::{MeterError, OptionDoc, Readout};
+use crate::meter::{MeterError, OptionDoc, Place, Readout};
 use csn::backends::{Emitted, Options, by_name};
 use csn::{ClassId, MeterSpec, Nanos, RuleSet};
 use std::path::PathBuf;
@@ -41,6 +42,11 @@ pub trait Builtin: Sync {
     /// [`MeterError::Unavailable`].
     fn version(&self) -> Result<String, MeterError> {
         Ok(env!("CARGO_PKG_VERSION").into())
+    }
+
+    /// Where it works, and with that how its cost is measured.
+    fn place(&self) -> Place {
+        Place::Process
     }
 
     /// Whether it tells classes apart; what does not counts everything as `others`.
@@ -73,8 +79,15 @@ pub trait Builtin: Sync {
 }
 
 /// Every built-in meter: one line each.
-pub const BUILTINS: &[&dyn Builtin] =
-    &[&rtfm::Rtfm, &auto::Auto, &regex::Regex, &tree::Tree, &ebpf::Ebpf, &count::Count];
+pub const BUILTINS: &[&dyn Builtin] = &[
+    &rtfm::Rtfm,
+    &auto::Auto,
+    &regex::Regex,
+    &tree::Tree,
+    &ebpf::Ebpf,
+    &count::Count,
+    &calibrate::Calibrate,
+];
 
 /// The built-in meter of that name.
 pub fn find(name: &str) -> Option<&'static dyn Builtin> {

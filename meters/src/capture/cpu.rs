@@ -17,7 +17,7 @@ pub struct Cpu {
 }
 
 /// CPU time of this thread in nanoseconds.
-fn thread_time() -> u64 {
+pub fn thread_time() -> u64 {
     // the clock of the calling thread always exists
     clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID)
         .map_or(0, |t| t.tv_sec() as u64 * 1_000_000_000 + t.tv_nsec() as u64)

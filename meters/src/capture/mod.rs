@@ -7,7 +7,7 @@ mod cpu;
 mod file;
 mod ring;
 
-pub use cpu::Cpu;
+pub use cpu::{Cpu, thread_time};
 pub use file::File;
 pub use ring::{Ring, RingOptions, interface_index};
 

@@ -6,11 +6,13 @@
 mod changes;
 mod correlation;
 mod estimate;
+mod floor;
 mod line;
 mod shift;
 
 pub use changes::{Stretch, stretches};
 pub use correlation::{pearson, spearman};
 pub use estimate::{Estimate, Estimator, Resamples, median, percentiles};
+pub use floor::Floor;
 pub use line::Line;
 pub use shift::{Between, Shift, holm};

@@ -29,6 +29,7 @@ pub(super) fn all(s: &Summary) -> Vec<String> {
             }
         }
     }
+    findings.extend(in_the_kernel(s));
     findings.extend(against_first(s));
     findings.extend(saturation(s));
     findings.push(loss(s));
@@ -40,6 +41,23 @@ fn find(s: &Summary, series: usize, metric: Metric, comparisons: bool) -> Option
     s.fits.iter().find(|f| {
         f.series == series && f.metric == metric && comparisons == (f.against == Against::Comparisons)
     })
+}
+
+/// What meters in the kernel cost, as a difference with its interval.
+fn in_the_kernel(s: &Summary) -> Vec<String> {
+    let known = |p: &&Point| p.get(Metric::KernelNs).is_some();
+    s.points
+        .iter()
+        .filter(known)
+        .filter_map(|p| {
+            let cost = text::interval(p.get(Metric::KernelNs)?, 1.0);
+            Some(format!(
+                "{}: the kernel spends {cost} ns more on a packet than without the meter (softirq on the sender's CPU, \
+                 flat out, each trial beside the same load without it).",
+                s.name(p)
+            ))
+        })
+        .collect()
 }
 
 /// What a rule costs that a packet is compared with.
@@ -159,6 +177,17 @@ fn against_first(s: &Summary) -> Vec<String> {
                 .collect();
             let min = ratios.iter().min_by(|a, b| a.0.total_cmp(&b.0))?;
             let max = ratios.iter().max_by(|a, b| a.0.total_cmp(&b.0))?;
+            // what a comparison of equals shows as well is no difference
+            let beyond = |ratio: f64| s.floor.is_none_or(|f| f.is_passed(ratio));
+            if !beyond(min.0) && !beyond(max.0) {
+                let floor = s.floor.map_or(0.0, |f| f.share);
+                return Some(format!(
+                    "{} costs the same as {}, within what a comparison of equals shows ({}).",
+                    other.label,
+                    first.label,
+                    percent(floor)
+                ));
+            }
             let at = |p: usize| match (&s.axis, s.points[p].x) {
                 (Some(axis), Some(x)) => format!(" at {}", axis.say(x)),
                 _ => String::new(),

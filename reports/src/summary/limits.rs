@@ -20,6 +20,7 @@ pub(super) fn all(s: &Summary, stored: &Stored) -> Vec<String> {
     limits.extend(lateness(s));
     limits.extend(disturbance(s));
     limits.extend(width(s));
+    limits.extend(floor(s));
     limits.extend(few(s));
     limits.extend(split(s));
     limits.extend(receive_work(s));
@@ -102,6 +103,16 @@ fn disturbance(s: &Summary) -> Vec<String> {
             Some(format!("{words} {} of {whose} in a valid trial (at {at}).", percent(share)))
         })
         .collect()
+}
+
+/// What the run says of a meter compared with itself.
+fn floor(s: &Summary) -> Option<String> {
+    let floor = s.floor?;
+    Some(format!(
+        "A/A: 95 % of the comparisons of a point with itself differ by less than {}; smaller differences in CPU time mean \
+         nothing.",
+        percent(floor.share)
+    ))
 }
 
 fn width(s: &Summary) -> Option<String> {

@@ -58,6 +58,8 @@ pub enum Metric {
     Steal,
     /// Time of other processes on the meter's CPU, as a share of the window.
     Foreign,
+    /// What a meter in the kernel adds to the sender's CPU time per packet: the difference to the same load without it.
+    KernelNs,
 }
 
 /// Which direction is an improvement.
@@ -94,7 +96,7 @@ pub enum Unit {
 
 impl Metric {
     /// Every metric, in the order of tables.
-    pub const ALL: [Metric; 25] = [
+    pub const ALL: [Metric; 26] = [
         Metric::UserNs,
         Metric::SystemNs,
         Metric::TotalNs,
@@ -120,6 +122,7 @@ impl Metric {
         Metric::Syscalls,
         Metric::Steal,
         Metric::Foreign,
+        Metric::KernelNs,
     ];
 
     /// The name in machine-readable output.
@@ -180,6 +183,7 @@ impl Metric {
             Metric::Syscalls => ("syscalls", "system calls", Unit::PerPacket),
             Metric::Steal => ("steal", "stolen", Unit::Share),
             Metric::Foreign => ("foreign", "others on the meter's CPU", Unit::Share),
+            Metric::KernelNs => ("kernel_ns", "in the kernel, as a difference", Unit::NanosPerPacket),
         }
     }
 
@@ -217,6 +221,7 @@ impl Metric {
             Metric::Syscalls => ratio(cpu.syscalls? as f64, packets),
             Metric::Steal => of_window(cpu.steal),
             Metric::Foreign => of_window(cpu.foreign),
+            Metric::KernelNs => t.kernel.as_ref().map(crate::record::Kernel::cost),
         }
     }
 }

@@ -20,7 +20,7 @@ pub use points::{ClassLine, Invalid, Point, reasons};
 pub use searches::Throughput;
 
 use crate::record::{Run, Skip, Trial};
-use crate::stats::Estimator;
+use crate::stats::{Estimator, Floor};
 use crate::store::Stored;
 use serde::Serialize;
 
@@ -49,6 +49,9 @@ pub struct Summary {
     pub throughputs: Vec<Throughput>,
     /// Straight lines through the medians.
     pub fits: Vec<Fit>,
+    /// A/A: how far comparisons of a point with itself lie from 1, in CPU time per packet. Smaller differences are not
+    /// claimed. None where no point has four valid trials.
+    pub floor: Option<Floor>,
     /// Trials that are no results.
     pub invalid: Vec<Invalid>,
     /// What was not run.
@@ -60,6 +63,13 @@ pub struct Summary {
     /// The trials themselves, in the order of running; of a search those at the rate that it found.
     #[serde(skip)]
     pub trials: Vec<Trial>,
+}
+
+/// The spread of comparisons of equals: of the CPU time per packet, over all points.
+fn floor(points: &[Point], seed: u64) -> Option<Floor> {
+    let groups: Vec<Vec<f64>> =
+        points.iter().filter_map(|p| p.get(Metric::TotalNs)).map(|e| e.values.clone()).collect();
+    Floor::of(&groups, seed)
 }
 
 impl Summary {
@@ -83,6 +93,7 @@ impl Summary {
             expectations: Vec::new(),
             throughputs: searches::all(stored, &mut estimator),
             fits: Vec::new(),
+            floor: floor(&points, stored.run.seed),
             invalid: points::invalid(&stored.trials, &points),
             skipped: stored.end.as_ref().map(|e| e.skipped.clone()).unwrap_or_default(),
             resumed: stored.resumed.len(),

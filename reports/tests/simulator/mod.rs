@@ -130,6 +130,7 @@ fn run(test: Test, repeat: u32, seed: u64, steps: &[u32], planned: u32) -> Run {
             warnings: vec!["This is a virtual machine: what its neighbours do shows in the numbers.".into()],
         },
         meters: vec![],
+        calibration: vec![],
         lab: Lab {
             kind: "user namespace".into(),
             generator_cpu: Some(0),
