@@ -96,6 +96,8 @@ pub enum Tells {
     Flows,
     /// It keeps packets; the oracle gives each packet its class.
     Packets,
+    /// It tells no classes apart: only the sum of all packets can be held against the oracle.
+    Nothing,
 }
 
 impl Tells {
@@ -105,6 +107,7 @@ impl Tells {
             Tells::Own => "its own counts",
             Tells::Flows => "its flows, mapped to classes by the oracle",
             Tells::Packets => "its packets, mapped to classes by the oracle",
+            Tells::Nothing => "none: only the sum of all packets is compared",
         }
     }
 }

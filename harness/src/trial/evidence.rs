@@ -137,6 +137,17 @@ impl Evidence<'_> {
     }
 }
 
+/// All classes as one, for a meter that tells none apart.
+pub fn together(classes: &[record::ClassCount]) -> Vec<record::ClassCount> {
+    let mut all = record::ClassCount { class: "all".into(), ..record::ClassCount::default() };
+    for class in classes {
+        all.sent += class.sent;
+        all.filtered += class.filtered;
+        all.counted += class.counted;
+    }
+    vec![all]
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

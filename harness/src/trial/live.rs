@@ -1,6 +1,6 @@
 //! Trials on real packets: generator and meter as processes in a lab.
 
-use super::evidence::Evidence;
+use super::evidence::{Evidence, together};
 use super::validity::{self, Figures, Reason};
 use super::{Bench, Measured, Task, TrialError};
 use crate::cpu::{self, Sample};
@@ -12,7 +12,7 @@ use crate::worker::{Go, Order, Progress};
 use csn::{MeterSpec, RuleSet};
 use generator::Report;
 use generator::job::Amount;
-use meters::{Admission, Launch, Link, Meter, MeterError, Place, Readout, Running};
+use meters::{Admission, Launch, Link, Meter, MeterError, Place, Readout, Running, Tells};
 use reports::record;
 use std::collections::BTreeMap;
 use std::io;
@@ -247,7 +247,7 @@ impl Bench for LiveBench {
         };
         let observed = self.measure(task, &mut generator, running, watch)?;
         drop(generator);
-        let mut measured = assemble(task, &admission, &observed);
+        let mut measured = assemble(task, meter.tells_classes(), &admission, &observed);
         if !measured.trial.invalid.is_empty() && !measured.noise {
             // what may explain it
             let outside = meter.outside(task.spec, task.rules, task.loaded);
@@ -263,7 +263,7 @@ impl Bench for LiveBench {
 }
 
 /// Puts the record of a trial together.
-fn assemble(task: &Task<'_>, admission: &Admission, observed: &Observed) -> Measured {
+fn assemble(task: &Task<'_>, tells: Tells, admission: &Admission, observed: &Observed) -> Measured {
     let nothing = Readout::default();
     let readout = observed.readout.as_ref().unwrap_or(&nothing);
     let evidence = Evidence {
@@ -275,7 +275,10 @@ fn assemble(task: &Task<'_>, admission: &Admission, observed: &Observed) -> Meas
         after: observed.after,
         readout,
     };
-    let (ledger, classes, offered) = (evidence.ledger(), evidence.classes(), evidence.offered());
+    let (ledger, mut classes, offered) = (evidence.ledger(), evidence.classes(), evidence.offered());
+    if tells == Tells::Nothing {
+        classes = together(&classes);
+    }
     let mut reasons = match &observed.readout {
         // counts that could not be read need no comparison
         Err(why) => vec![Reason::Meter(why.clone())],

@@ -4,7 +4,7 @@ use super::Controlled;
 use crate::builtin::options::{Common, error};
 use crate::builtin::{BUILTINS, Builtin};
 use crate::control::Event;
-use crate::meter::{Admission, Job, Meter, MeterError, OptionDoc, Place, Readout, Running, Wire};
+use crate::meter::{Admission, Job, Meter, MeterError, OptionDoc, Place, Readout, Running, Tells, Wire};
 use crate::prefilter::{Discard, WHOLE, admission, compile};
 use csn::{ClassId, Counts, MeterSpec, RuleSet};
 use std::collections::HashMap;
@@ -43,6 +43,10 @@ impl Meter for BuiltIn {
 
     fn version(&self) -> Result<String, MeterError> {
         self.0.version()
+    }
+
+    fn tells_classes(&self) -> Tells {
+        self.0.tells_classes()
     }
 
     fn place(&self) -> Place {

@@ -11,7 +11,7 @@ use super::options::{COMMON, Common};
 use super::pipeline::{self, Account, End, RECEIVE, Work};
 use super::{Builtin, Probe, Session};
 use crate::capture::Frame;
-use crate::meter::{MeterError, OptionDoc, Readout};
+use crate::meter::{MeterError, OptionDoc, Readout, Tells};
 use csn::{Counts, MeterSpec, RuleSet};
 
 /// The meter `count`.
@@ -30,8 +30,8 @@ impl Builtin for Count {
         &COMMON
     }
 
-    fn tells_classes(&self) -> bool {
-        false
+    fn tells_classes(&self) -> Tells {
+        Tells::Nothing
     }
 
     fn check(&self, spec: &MeterSpec, _: &RuleSet) -> Result<(), MeterError> {

@@ -18,7 +18,7 @@ pub mod tree;
 pub use pipeline::{Account, End, RECEIVE, Start, Work};
 pub use timing::{Off, On, Probe};
 
-use crate::meter::{MeterError, OptionDoc, Place, Readout};
+use crate::meter::{MeterError, OptionDoc, Place, Readout, Tells};
 use csn::backends::{Emitted, Options, by_name};
 use csn::{ClassId, MeterSpec, Nanos, RuleSet};
 use std::path::PathBuf;
@@ -49,9 +49,9 @@ pub trait Builtin: Sync {
         Place::Process
     }
 
-    /// Whether it tells classes apart; what does not counts everything as `others`.
-    fn tells_classes(&self) -> bool {
-        true
+    /// Where its counts per class come from; what tells none counts everything as `others`.
+    fn tells_classes(&self) -> Tells {
+        Tells::Own
     }
 
     /// Whether the options make sense: names, values, and that they go with the rules.

@@ -29,7 +29,7 @@ use super::pipeline::{self, Account, End, RECEIVE, Work};
 use super::{Builtin, Probe, Session};
 use crate::capture::Frame;
 use crate::export::Shared;
-use crate::meter::{MeterError, OptionDoc, Readout};
+use crate::meter::{MeterError, OptionDoc, Readout, Tells};
 use attributes::{NAMED, Seen};
 use cache::{GROUP, Packet};
 use csn::{Field, MeterSpec, Nanos, Rule, RuleSet};
@@ -112,6 +112,10 @@ impl Builtin for Auto {
 
     fn summary(&self) -> &'static str {
         "tells flows apart by any set of attributes, in a cache with timeouts; classes are those of the flows"
+    }
+
+    fn tells_classes(&self) -> Tells {
+        Tells::Flows
     }
 
     fn options(&self) -> &'static [OptionDoc] {
