@@ -434,16 +434,6 @@ codes! {
         why "Each word of the command is one `addrule`."
         example "# csnbench add x.csn --class 1 'dstport = 25; dstport = 80'\nset: class = 1;"
         cure "Give each rule as a word of its own, in quotes."
-    CAPTURE_SIZES "E903" Error "sizes from a capture are not executed yet"
-        what "`capture(…)` is understood, but this version does not read captures for sizes."
-        why "Running it as something else would give wrong results."
-        example "load: all, size = capture(\"x.pcap\");"
-        cure "Use a fixed size, a range, `imix` or a model."
-    FROM "E905" Error "packets from a recording are not executed yet"
-        what "`from` is understood, but this version makes its packets itself."
-        why "Running it as something else would give wrong results."
-        example "load: all, from = \"trace.pcap\";"
-        cure "Describe the traffic by flows, sizes and arrivals."
 }
 
 #[cfg(test)]

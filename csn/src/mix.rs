@@ -101,6 +101,61 @@ pub struct Traffic {
     pub payload: Payload,
     /// A capture that the packets are taken from.
     pub from: Option<String>,
+    /// The networks that the addresses of a capture are mapped into: a prefix of each family, or of one.
+    #[serde(default)]
+    pub addresses: Option<ValueSet>,
+    /// Headers around the packets.
+    #[serde(default)]
+    pub encapsulation: Encapsulation,
+    /// Whether the payload begins with a signature by which a receiver tells loss, order and latency.
+    #[serde(default)]
+    pub signature: bool,
+}
+
+/// Headers beside those that the fields of a packet ask for. What a meter sees are the fields of the outer packet.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, Hash)]
+pub struct Encapsulation {
+    /// The identifier of a second VLAN tag behind the first.
+    pub inner_tag: Option<u16>,
+    /// MPLS labels; 0 where the fields decide whether there is one.
+    pub labels: u8,
+    /// What the packet carries in place of a payload.
+    pub tunnel: Option<Tunnel>,
+}
+
+/// A tunnel that carries UDP over IPv4.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, Hash)]
+#[serde(rename_all = "lowercase")]
+pub enum Tunnel {
+    /// GRE (RFC 2784), with a key (RFC 2890) where there is one.
+    Gre {
+        /// The key.
+        key: Option<u32>,
+    },
+    /// VXLAN (RFC 7348): Ethernet frames over UDP.
+    Vxlan {
+        /// The network's identifier.
+        vni: u32,
+    },
+}
+
+impl fmt::Display for Encapsulation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut parts = Vec::new();
+        parts.extend(self.inner_tag.map(|id| format!("qinq(inner = {id})")));
+        if self.labels > 0 {
+            parts.push(format!("mpls-stack(labels = {})", self.labels));
+        }
+        parts.extend(self.tunnel.map(|t| match t {
+            Tunnel::Gre { key: None } => "gre".to_owned(),
+            Tunnel::Gre { key: Some(key) } => format!("gre(key = {key})"),
+            Tunnel::Vxlan { vni } => format!("vxlan(vni = {vni})"),
+        }));
+        match parts.as_slice() {
+            [one] => f.write_str(one),
+            all => write!(f, "{{{}}}", all.join(", ")),
+        }
+    }
 }
 
 /// Packet sizes.
@@ -182,6 +237,8 @@ pub enum Arrival {
     Model(Model),
     /// Recorded gaps in their order, again and again; stretched so that their mean fits the rate.
     Gaps(Vec<Nanos>),
+    /// The times between the packets of a capture, stretched to the rate.
+    Capture(String),
 }
 
 /// How the rate of a component changes over time: levels of its full rate, one phase after the other and then from the

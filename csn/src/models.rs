@@ -68,6 +68,8 @@ pub enum Draws {
     Ranks,
     /// Whose turn it is.
     Turns,
+    /// Nothing: headers around the packet.
+    Headers,
 }
 
 /// What a parameter takes.
@@ -81,8 +83,8 @@ pub enum Takes {
     Time,
     /// A number without unit above the first bound, up to the second.
     Number(f64, f64),
-    /// A whole number from 1 up to the bound.
-    Count(u32),
+    /// A whole number without unit, both bounds included.
+    Whole(u32, u32),
 }
 
 /// A parameter of a model.
@@ -193,7 +195,7 @@ pub static MODELS: &[Entry] = &[
             ),
             defaulted(
                 "sources",
-                Takes::Count(100_000),
+                Takes::Whole(1, 100_000),
                 Quantity::Number(50.0),
                 "how many such sources send together",
             ),
@@ -244,6 +246,45 @@ pub static MODELS: &[Entry] = &[
             Takes::Packets,
             Quantity::Packets(8),
             "the mean length of a train; lengths are geometric",
+        )],
+    },
+    Entry {
+        name: "qinq",
+        draws: Draws::Headers,
+        doc: "a service tag before the VLAN tag (IEEE 802.1ad); `vlan` is the service tag's",
+        parameters: &[defaulted(
+            "inner",
+            Takes::Whole(0, 4095),
+            Quantity::Number(1.0),
+            "VLAN identifier of the inner tag",
+        )],
+    },
+    Entry {
+        name: "mpls-stack",
+        draws: Draws::Headers,
+        doc: "a stack of MPLS labels (RFC 3032); `mpls` is the top one",
+        parameters: &[defaulted(
+            "labels",
+            Takes::Whole(1, 16),
+            Quantity::Number(2.0),
+            "how many labels there are",
+        )],
+    },
+    Entry {
+        name: "gre",
+        draws: Draws::Headers,
+        doc: "a GRE tunnel (RFC 2784) that carries UDP over IPv4",
+        parameters: &[optional("key", Takes::Whole(0, u32::MAX), "the key (RFC 2890); none by default")],
+    },
+    Entry {
+        name: "vxlan",
+        draws: Draws::Headers,
+        doc: "a VXLAN tunnel (RFC 7348) that carries Ethernet frames with UDP over IPv4",
+        parameters: &[defaulted(
+            "vni",
+            Takes::Whole(0, 0xff_ffff),
+            Quantity::Number(1.0),
+            "the network's identifier",
         )],
     },
 ];

@@ -449,6 +449,7 @@ fn traffic(t: &Traffic) -> String {
             let gaps: Vec<_> = gaps.iter().map(ToString::to_string).collect();
             let _ = write!(out, ", gaps {}", gaps.join(" "));
         }
+        Arrival::Capture(path) => out.push_str(&format!(", gaps of {path:?}")),
     }
     if let Some(phases) = &t.level {
         let _ = write!(out, ", {phases}");
@@ -464,6 +465,12 @@ fn traffic(t: &Traffic) -> String {
         Payload::Zero => {}
         Payload::Random => out.push_str(", random payload"),
         Payload::Pattern(p) => out.push_str(&format!(", payload {p:?}")),
+    }
+    if t.encapsulation != plain.encapsulation {
+        let _ = write!(out, ", in {}", t.encapsulation);
+    }
+    if t.signature {
+        out.push_str(", signed");
     }
     if let Some(path) = &t.from {
         let _ = write!(out, ", from {path}");

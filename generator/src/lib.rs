@@ -11,7 +11,10 @@ pub mod dist;
 pub mod frame;
 pub mod job;
 pub mod plan;
+pub mod receiver;
+pub mod recorded;
 pub mod send;
+pub mod signature;
 pub mod tx;
 
 pub use job::{Job, Ledger, Report};

@@ -47,6 +47,7 @@ pub fn compile(name: &str, text: &str, loader: &mut dyn Loader) -> Outcome {
 
     let names = Names::collect(&statements, mentioned, &mut report);
     let mut cx = Context::new(&names, report);
+    cx.sources = Some(&sources);
     let scenario = resolve(&mut cx, &statements, incomplete);
     let mut report = cx.report;
     names.unused(&mut report);

@@ -4,7 +4,7 @@ use super::names::Names;
 use super::words;
 use crate::ast::{Expr, ExprKind, Item, Name, Setting, Sign};
 use crate::codes::{self, Code};
-use crate::diagnostic::{Diagnostic, Span};
+use crate::diagnostic::{Diagnostic, Sources, Span};
 use crate::field::Field;
 use crate::report::{Report, did_you_mean};
 use crate::suggest;
@@ -17,6 +17,8 @@ pub(crate) const MAX_LISTED: usize = 1 << 20;
 /// A scenario that is being resolved.
 pub(crate) struct Context<'a> {
     pub(crate) names: &'a Names,
+    /// The files, by which paths are found; none where there is no scenario.
+    pub(super) sources: Option<&'a Sources>,
     pub(crate) report: Report,
     /// What names stand for, by the field that they are used for. None for what has been reported.
     pub(super) known: HashMap<(String, Field), Option<ValueSet>>,
@@ -27,7 +29,7 @@ pub(crate) struct Context<'a> {
 impl<'a> Context<'a> {
     /// A scenario with these names.
     pub(crate) fn new(names: &'a Names, report: Report) -> Self {
-        Self { names, report, known: HashMap::new(), depth: 0 }
+        Self { names, sources: None, report, known: HashMap::new(), depth: 0 }
     }
 
     /// Reports a finding.

@@ -7,12 +7,13 @@ use crate::codes;
 use crate::diagnostic::Span;
 use crate::field::Field;
 use crate::mix::{
-    Arrival, Births, Lifetime, Miss, Order, Payload, Phases, Popularity, ShareOf, Size, Traffic,
+    Arrival, Births, Encapsulation, Lifetime, Miss, Order, Payload, Phases, Popularity, ShareOf, Size,
+    Traffic,
 };
 use crate::report::did_you_mean;
 use crate::ruleset::ClassId;
 use crate::suggest;
-use crate::value::ValueSet;
+use crate::value::{Range, ValueSet};
 use std::collections::BTreeMap;
 
 /// A value that has been given, and where.
@@ -34,13 +35,16 @@ pub(crate) struct Settings {
     payload: Given<Payload>,
     pub(crate) miss: Given<Miss>,
     from: Given<String>,
+    addresses: Given<ValueSet>,
+    encapsulation: Given<Encapsulation>,
+    signature: Given<bool>,
     open: Vec<(Field, ValueSet, Span)>,
     /// The first statement.
     pub(crate) span: Option<Span>,
 }
 
 /// The names of all settings but the fields.
-pub(super) const SETTINGS: [&str; 13] = [
+pub(super) const SETTINGS: [&str; 16] = [
     "weight",
     "of",
     "flows",
@@ -54,6 +58,9 @@ pub(super) const SETTINGS: [&str; 13] = [
     "payload",
     "miss",
     "from",
+    "addresses",
+    "encapsulation",
+    "signature",
 ];
 /// What a `load` can be for; the first two can have a value.
 pub(super) const TARGETS: [&str; 4] = ["class", "rule", "others", "all"];
@@ -67,6 +74,8 @@ pub(super) const POPULARITIES: [&str; 1] = ["uniform"];
 pub(super) const ORDERS: [&str; 2] = ["round", "random"];
 /// Payloads beside patterns.
 pub(super) const PAYLOADS: [&str; 2] = ["zero", "random"];
+/// Whether packets are signed.
+pub(super) const SIGNATURES: [&str; 2] = ["off", "on"];
 /// How `others` can miss.
 pub(super) const MISSES: [&str; 2] = ["near", "far"];
 
@@ -330,6 +339,27 @@ impl Context<'_> {
         self.add(&codes::UNKNOWN_TARGET, span, format!("there is no {what}"), reason, cure);
     }
 
+    /// The networks that addresses of a recording are mapped into: a prefix, or one of each family.
+    fn networks(&mut self, e: &Expr) -> Option<ValueSet> {
+        let set = self.set(Field::SrcIp, e)?;
+        let is_prefix = |r: &Range| {
+            let width = if r.lo.family == 4 { 32 } else { 128 };
+            (0..=width).any(|length| Range::prefix(r.lo, length) == *r)
+        };
+        let one_each = |family| set.ranges().iter().filter(|r| r.lo.family == family).count() <= 1;
+        if set.ranges().iter().all(is_prefix) && one_each(4) && one_each(6) {
+            return Some(set);
+        }
+        self.add(
+            &codes::WRONG_KIND,
+            e.span,
+            "these are no networks that addresses could be mapped into",
+            "hosts of a recording are kept together: a network of each address family holds them",
+            "write a prefix, or a set of one IPv4 and one IPv6 prefix",
+        );
+        None
+    }
+
     fn payload(&mut self, e: &Expr) -> Option<Payload> {
         if let ExprKind::Text(_) = &self.follow(e).kind {
             let bytes = self.text_bytes(e, "a pattern")?;
@@ -405,9 +435,20 @@ impl Settings {
                 cx.give(&mut self.miss, "miss", miss.map(|i| [Miss::Near, Miss::Far][i]), at);
             }
             "from" => {
-                let from = cx.text(e, "the path of a capture");
-                cx.unexecuted(&codes::FROM, at, "traffic from a recording");
+                let from = cx.path(e, "the path of a capture");
                 cx.give(&mut self.from, "from", from, at);
+            }
+            "addresses" => {
+                let networks = cx.networks(e);
+                cx.give(&mut self.addresses, "addresses", networks, at);
+            }
+            "encapsulation" => {
+                let headers = cx.encapsulation(e);
+                cx.give(&mut self.encapsulation, "encapsulation", headers, at);
+            }
+            "signature" => {
+                let on = cx.choice(e, "whether packets are signed", &SIGNATURES);
+                cx.give(&mut self.signature, "signature", on.map(|i| i == 1), at);
             }
             _ => self.read_field(cx, s),
         }
@@ -453,7 +494,8 @@ impl Settings {
                 }
             )*};
         }
-        give!(weight of flows lifetime births popularity size arrival level order payload miss from);
+        give!(weight of flows lifetime births popularity size arrival level order payload miss from addresses encapsulation
+            signature);
         for (field, values, span) in &other.open {
             match self.open.iter().find(|(f, ..)| f == field) {
                 Some((_, _, first)) => {
@@ -475,13 +517,14 @@ impl Settings {
                 }
             )*};
         }
-        lay!(size arrival popularity order payload);
+        lay!(size arrival popularity order payload encapsulation signature);
         if let Some(((births, rate), _)) = self.births {
             (base.births, base.birth_rate) = (births, rate.or(base.birth_rate));
         }
         base.level = self.level.as_ref().map(|(l, _)| l.clone()).or(base.level);
         base.flows = self.flows.map(|(n, _)| n).or(base.flows);
         base.lifetime = self.lifetime.as_ref().map(|(l, _)| l.clone()).or(base.lifetime);
+        base.addresses = self.addresses.as_ref().map(|(a, _)| a.clone()).or(base.addresses);
         base.from = self.from.as_ref().map(|(p, _)| p.clone()).or(base.from);
         for (field, values, _) in &self.open {
             base.open.retain(|(f, _)| f != field);

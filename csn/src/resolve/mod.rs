@@ -7,7 +7,7 @@
 //! | `define` | `names` |
 //! | `set` | `classes` |
 //! | `addrule` | `rules`, with `values` |
-//! | `load` | `load`, with `spread`, `sizes` and `models`; then `shares` |
+//! | `load` | `load`, with `spread`, `sizes`, `headers` and `models`; then `shares` |
 //! | `scenario`, `meter`, `run`, `expect` | `experiment`, with `quantity` |
 //! | `vary` | `vary` |
 
@@ -16,6 +16,7 @@ mod compile;
 mod context;
 mod experiment;
 mod files;
+mod headers;
 mod load;
 mod models;
 mod names;

@@ -18,6 +18,7 @@ pub(super) enum Of {
     Gaps,
     Ranks,
     Turns,
+    Headers,
 }
 
 impl Of {
@@ -27,6 +28,7 @@ impl Of {
             Of::Gaps => Draws::Gaps,
             Of::Ranks => Draws::Ranks,
             Of::Turns => Draws::Turns,
+            Of::Headers => Draws::Headers,
         }
     }
 }
@@ -114,7 +116,10 @@ impl Context<'_> {
             (Takes::Time, _) => self.time(e, what).map(Quantity::Time),
             (Takes::Packets, _) => self.packets(e, what).map(Quantity::Packets),
             (Takes::Number(above, to), _) => self.real(e, what, above, to).map(Quantity::Number),
-            (Takes::Count(to), _) => self.whole(e, what, 1, to.into()).map(|n| Quantity::Number(n as f64)),
+            (Takes::Whole(lo, hi), _) => {
+                let n = self.whole(e, what, lo.into(), hi.into())?;
+                Some(Quantity::Number(n as f64))
+            }
             (Takes::Drawn, Of::Lifetimes) => self.lasting(e),
             (Takes::Drawn, _) => match &self.follow(e).kind {
                 ExprKind::Number(n) => self.bytes(n, e.span).map(|(n, layer)| Quantity::Bytes(n, layer)),

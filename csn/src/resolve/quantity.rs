@@ -3,8 +3,8 @@
 use super::context::Context;
 use super::models::Of;
 use crate::ast::{Expr, ExprKind, Item, Number};
-use crate::codes::{self, Code};
-use crate::diagnostic::{Diagnostic, Span};
+use crate::codes;
+use crate::diagnostic::Span;
 use crate::experiment::RateSpec;
 use crate::mix::Size;
 use crate::models::{Draws, names};
@@ -12,6 +12,7 @@ use crate::parse::unescape;
 use crate::report::did_you_mean;
 use crate::suggest;
 use crate::units::{Layer, Nanos, Rate};
+use std::path::Path;
 
 /// Units of time in nanoseconds; in these tables the first is the one for examples.
 pub(super) const TIMES: &[(&str, f64)] = &[("s", 1e9), ("ms", 1e6), ("us", 1e3), ("ns", 1.0), ("min", 60e9)];
@@ -261,14 +262,7 @@ impl Context<'_> {
             }
             ExprKind::Range(a, b) => self.size_range(a, b, e.span),
             ExprKind::Call(name, items) if name.text == "capture" => {
-                self.unexecuted(&codes::CAPTURE_SIZES, e.span, "sizes from a capture");
-                match items.as_slice() {
-                    [Item::Bare(path)] => Some(Size::Capture(self.text(path, "the path of a capture")?)),
-                    _ => {
-                        self.wrong_kind(e, "`capture(\"file.pcap\")`", &[]);
-                        None
-                    }
-                }
+                self.capture(e, items).map(Size::Capture)
             }
             ExprKind::Call(name, items) if name.text == "imix" => self.imix(items, e),
             ExprKind::Call(name, items) if name.text == "empirical" => self.empirical(items, name.span),
@@ -327,6 +321,25 @@ impl Context<'_> {
         }
     }
 
+    /// The path in `capture("file.pcap")`.
+    pub(super) fn capture(&mut self, e: &Expr, items: &[Item]) -> Option<String> {
+        match items {
+            [Item::Bare(path)] => self.path(path, "the path of a capture"),
+            _ => {
+                self.wrong_kind(e, "`capture(\"file.pcap\")`", &[]);
+                None
+            }
+        }
+    }
+
+    /// The path of a file: in the text relative to the file that it stands in, as paths of included files are.
+    pub(crate) fn path(&mut self, e: &Expr, what: &str) -> Option<String> {
+        let path = self.text(e, what)?;
+        let including = self.sources.map_or("", |s| s.name(self.follow(e).span.file));
+        let beside = Path::new(including).parent().unwrap_or(Path::new("")).join(&path);
+        Some(beside.to_str().map_or(path, str::to_owned))
+    }
+
     /// A text in quotes.
     pub(crate) fn text(&mut self, e: &Expr, what: &str) -> Option<String> {
         Some(String::from_utf8_lossy(&self.text_bytes(e, what)?).into_owned())
@@ -352,17 +365,6 @@ impl Context<'_> {
         }
         self.wrong_kind(e, what, words);
         None
-    }
-
-    /// Notes something that this version understands and does not execute.
-    pub(crate) fn unexecuted(&mut self, code: &Code, span: Span, what: &str) {
-        self.report.unexecuted.push(Diagnostic::new(
-            code,
-            span,
-            format!("{what} is not executed by this version"),
-            "it is understood, and left to a later version",
-            code.cure,
-        ));
     }
 }
 

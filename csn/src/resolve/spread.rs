@@ -42,9 +42,12 @@ impl Context<'_> {
             ExprKind::Word(w) if w == "constant" => return Some(Arrival::Constant),
             ExprKind::Word(w) if w == "poisson" => return Some(Arrival::Poisson),
             ExprKind::Call(name, items) if name.text == GAPS => return self.gaps(items, e),
+            ExprKind::Call(name, items) if name.text == "capture" => {
+                return self.capture(e, items).map(Arrival::Capture);
+            }
             _ => {}
         }
-        let words: Vec<&str> = ARRIVALS.into_iter().chain([GAPS]).collect();
+        let words: Vec<&str> = ARRIVALS.into_iter().chain([GAPS, "capture"]).collect();
         self.named_model(e, Of::Gaps, Draws::Gaps, "a model of arrivals", &words).map(Arrival::Model)
     }
 

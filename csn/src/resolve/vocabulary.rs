@@ -52,12 +52,13 @@ pub(crate) fn all_settings() -> Vec<&'static str> {
 
 /// The words that settings take, and names of models.
 pub(crate) fn all_choices() -> Vec<&'static str> {
-    let lists: [&[&str]; 8] = [
+    let lists: [&[&str]; 9] = [
         &load::SHARES,
         &load::ARRIVALS,
         &load::POPULARITIES,
         &load::ORDERS,
         &load::PAYLOADS,
+        &load::SIGNATURES,
         &load::MISSES,
         &quantity::SIZES,
         &[GAPS, PHASES],

@@ -2,6 +2,7 @@
 
 use super::checksum::crc32c;
 use super::shape::{Net, Shape, Transport};
+use super::tunnel;
 use csn::packet::fragment;
 use csn::{Field, Key};
 use pnet::packet::ethernet::{EtherType, MutableEthernetPacket};
@@ -18,6 +19,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 /// Where later fragments start, in octets: behind a first one that fills an Ethernet frame, in both IP versions a
 /// multiple of eight.
 const LATER_OFFSET: u16 = 1440;
+/// TCP's flag that makes the acknowledgement valid (RFC 9293).
+pub const ACK: u8 = 0x10;
 /// The identification of fragments. Whole packets have 0 (RFC 6864).
 const FRAGMENT_ID: u16 = 1;
 
@@ -34,12 +37,22 @@ pub fn build(shape: &Shape, key: &Key, payload: &[u8]) -> Vec<u8> {
         Net::V6 => write_ipv6(shape, key, packet),
         Net::Other => {}
     }
+    if let Some(kind) = shape.around.tunnel {
+        let seed = crc32c(outer(key));
+        tunnel::write(kind, seed, &mut packet[shape.ip() + shape.transport_header()..]);
+    }
     if shape.transport_header() > 0 {
         let (_, l4) = packet.split_at_mut(shape.ip());
         write_transport(shape, key, l4);
         write_checksum(shape, key, l4);
     }
     frame
+}
+
+/// What tells flows apart, as octets.
+fn outer(key: &Key) -> impl Iterator<Item = u8> {
+    let fields = [Field::SrcIp, Field::DstIp, Field::SrcPort, Field::DstPort, Field::Proto];
+    fields.map(|f| bits(key, f).to_be_bytes()).into_iter().flatten()
 }
 
 fn bits(key: &Key, field: Field) -> u128 {
@@ -58,18 +71,28 @@ fn write_link(shape: &Shape, key: &Key, mut b: &mut [u8]) {
     let mut ethernet = MutableEthernetPacket::new(b).expect(ROOM);
     ethernet.set_source(mac(Field::SrcMac));
     ethernet.set_destination(mac(Field::DstMac));
-    ethernet.set_ethertype(if shape.tagged { EtherType(0x8100) } else { ethertype });
+    let outer = bits(key, Field::Vlan) as u16;
+    // a service tag outside, a customer's inside (IEEE 802.1ad)
+    let tags: &[(u16, u16)] = match shape.around.inner_tag {
+        Some(inner) => &[(0x88a8, outer), (0x8100, inner)],
+        None => &[(0x8100, outer)],
+    };
+    let tags = &tags[..shape.tags()];
+    ethernet.set_ethertype(tags.first().map_or(ethertype, |t| EtherType(t.0)));
     b = &mut b[14..];
-    if shape.tagged {
+    for (i, (_, id)) in tags.iter().enumerate() {
         let mut tag = MutableVlanPacket::new(b).expect(ROOM);
-        tag.set_vlan_identifier(bits(key, Field::Vlan) as u16);
-        tag.set_ethertype(ethertype);
+        tag.set_vlan_identifier(*id);
+        tag.set_ethertype(tags.get(i + 1).map_or(ethertype, |t| EtherType(t.0)));
         b = &mut b[4..];
     }
-    if shape.labelled {
+    let top = bits(key, Field::Mpls) as u32;
+    for (i, place) in b.chunks_exact_mut(4).enumerate() {
+        // labels below the top one count on from the first that is not reserved
+        let label = if i == 0 { top } else { 15 + i as u32 };
+        let bottom = u32::from(i + 1 == shape.labels());
         // label, no traffic class, bottom of the stack, time to live (RFC 3032 section 2.1)
-        let entry = (bits(key, Field::Mpls) as u32) << 12 | 1 << 8 | 64;
-        b.copy_from_slice(&entry.to_be_bytes());
+        place.copy_from_slice(&(label << 12 | bottom << 8 | 64).to_be_bytes());
     }
 }
 
@@ -138,7 +161,13 @@ fn write_transport(shape: &Shape, key: &Key, b: &mut [u8]) {
             tcp.set_source(src);
             tcp.set_destination(dst);
             tcp.set_data_offset(5);
-            tcp.set_flags(bits(key, Field::TcpFlags) as u8);
+            let flags = bits(key, Field::TcpFlags) as u8;
+            tcp.set_flags(flags);
+            // initial sequence numbers, of which either end knows the other's
+            tcp.set_sequence(crc32c(outer(key)));
+            if flags & ACK != 0 {
+                tcp.set_acknowledgement(crc32c(outer(&key.reversed())));
+            }
             tcp.set_window(0xffff);
         }
         Transport::Icmp => {
@@ -154,6 +183,12 @@ fn write_transport(shape: &Shape, key: &Key, b: &mut [u8]) {
         Transport::Sctp | Transport::UdpLite | Transport::Dccp => {
             b[0..2].copy_from_slice(&src.to_be_bytes());
             b[2..4].copy_from_slice(&dst.to_be_bytes());
+            if shape.transport == Transport::Sctp {
+                b[4..8].copy_from_slice(&crc32c(outer(key)).to_be_bytes());
+                // data, all of a message in one chunk: its beginning and its end
+                b[13] = 3;
+                b[14..16].copy_from_slice(&(len - 12).to_be_bytes());
+            }
             if shape.transport == Transport::Dccp {
                 // data offset in words; type 2, DataAck's simpler sibling Data (RFC 4340 section 5.1)
                 b[4] = 3;

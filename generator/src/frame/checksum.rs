@@ -31,6 +31,17 @@ impl Change {
         Self(self.0 + u64::from(!old) + u64::from(new))
     }
 
+    /// All of these changes.
+    #[inline]
+    pub fn all(self, changes: Change) -> Self {
+        Self(self.0 + changes.0)
+    }
+
+    /// Changes of no checksum yet.
+    pub const fn none() -> Self {
+        Self(0)
+    }
+
     /// The checksum after all changes.
     #[inline]
     pub fn checksum(self) -> u16 {

@@ -13,6 +13,7 @@ mod shape;
 mod template;
 #[cfg(test)]
 mod tests;
+mod tunnel;
 
 pub use build::build;
 pub use checksum::{Change, crc32c, fold};

@@ -1,5 +1,7 @@
 //! Which headers a frame has: what decides the fields of its key and the place of every byte.
 
+use super::tunnel;
+use csn::mix::{Encapsulation, Tunnel};
 use csn::packet::{self, fragment};
 use csn::{Field, Range, Value, ValueSet};
 
@@ -23,7 +25,7 @@ pub enum Transport {
     Tcp,
     /// ICMP in IPv4, ICMPv6 in IPv6: an eight-octet header.
     Icmp,
-    /// SCTP's common header.
+    /// SCTP with one chunk of data.
     Sctp,
     /// UDP-Lite, all of it covered by the checksum.
     UdpLite,
@@ -62,9 +64,9 @@ impl Transport {
 /// The headers of a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Shape {
-    /// One 802.1Q tag.
+    /// A VLAN tag: 802.1Q's, or a service tag where another one follows.
     pub tagged: bool,
-    /// One MPLS entry.
+    /// MPLS entries: one, or as many as the encapsulation has.
     pub labelled: bool,
     /// The network layer.
     pub net: Net,
@@ -72,6 +74,8 @@ pub struct Shape {
     pub fragment: u128,
     /// The transport layer.
     pub transport: Transport,
+    /// Headers beside these.
+    pub around: Encapsulation,
 }
 
 fn number(n: impl Into<u128>) -> ValueSet {
@@ -86,6 +90,7 @@ impl Shape {
     /// Every shape, the plainest first: untagged IPv4 with UDP, not fragmented.
     pub fn all() -> Vec<Shape> {
         let mut out = Vec::new();
+        let around = Encapsulation::default();
         for tagged in [false, true] {
             out.push(Shape {
                 tagged,
@@ -93,12 +98,13 @@ impl Shape {
                 net: Net::Other,
                 fragment: fragment::NO,
                 transport: Transport::Rest,
+                around,
             });
             for labelled in [false, true] {
                 for net in [Net::V4, Net::V6] {
                     for fragment in [fragment::NO, fragment::FIRST, fragment::LATER] {
                         for transport in Transport::ALL {
-                            out.push(Shape { tagged, labelled, net, fragment, transport });
+                            out.push(Shape { tagged, labelled, net, fragment, transport, around });
                         }
                     }
                 }
@@ -106,6 +112,32 @@ impl Shape {
         }
         out.sort_by_key(Shape::oddity);
         out
+    }
+
+    /// Every shape that an encapsulation can be around, the plainest first.
+    pub fn within(around: Encapsulation) -> Vec<Shape> {
+        let fits = |s: &Shape| {
+            let carries = match around.tunnel {
+                None => true,
+                Some(Tunnel::Gre { .. }) => s.net != Net::Other && s.transport == Transport::Rest,
+                Some(Tunnel::Vxlan { .. }) => s.transport == Transport::Udp,
+            };
+            carries
+                && (around.inner_tag.is_none() || s.tagged)
+                && (around.labels == 0 || s.labelled)
+                && (around.tunnel.is_none() || s.fragment == fragment::NO)
+        };
+        Shape::all().into_iter().filter(fits).map(|s| Shape { around, ..s }).collect()
+    }
+
+    /// How many VLAN tags there are.
+    pub fn tags(&self) -> usize {
+        usize::from(self.tagged) + usize::from(self.around.inner_tag.is_some())
+    }
+
+    /// How many MPLS entries there are.
+    pub fn labels(&self) -> usize {
+        usize::from(self.around.labels).max(usize::from(self.labelled))
     }
 
     /// How far the shape is from the plainest.
@@ -123,7 +155,7 @@ impl Shape {
 
     /// Octets before the IP header.
     pub fn link(&self) -> usize {
-        14 + 4 * usize::from(self.tagged) + 4 * usize::from(self.labelled)
+        14 + 4 * self.tags() + 4 * self.labels()
     }
 
     /// Octets of the IP header with its extensions.
@@ -141,15 +173,22 @@ impl Shape {
         match self.transport {
             _ if self.fragment == fragment::LATER => 0,
             Transport::Udp | Transport::UdpLite | Transport::Icmp => 8,
-            Transport::Sctp | Transport::Dccp => 12,
+            // the common header, and that of a chunk (RFC 9260 sections 3.1, 3.3.1)
+            Transport::Sctp => 12 + 16,
+            Transport::Dccp => 12,
             Transport::Tcp => 20,
             Transport::Rest => 0,
         }
     }
 
+    /// Octets of the headers between the transport header, or the IP header where there is none, and the payload.
+    pub fn tunnel(&self) -> usize {
+        self.around.tunnel.map_or(0, tunnel::octets)
+    }
+
     /// Octets of all headers.
     pub fn headers(&self) -> usize {
-        self.link() + self.ip() + self.transport_header()
+        self.link() + self.ip() + self.transport_header() + self.tunnel()
     }
 
     /// The values that a field can have in frames of this shape; none where they do not have the field.
@@ -179,7 +218,10 @@ impl Shape {
                 let family = if self.net == Net::V4 { 4 } else { 6 };
                 Range::prefix(Value { family, bits: 0 }, 0).into()
             }
-            Field::Length => Range::numbers((self.ip() + self.transport_header()) as u128, 0xffff).into(),
+            Field::Length => Range::numbers((self.headers() - self.link()) as u128, 0xffff).into(),
+            Field::DstPort if matches!(self.around.tunnel, Some(Tunnel::Vxlan { .. })) => {
+                number(tunnel::VXLAN_PORT)
+            }
             other => other.domain(),
         })
     }
@@ -199,6 +241,9 @@ impl Shape {
     }
 
     fn protocols(&self) -> ValueSet {
+        if let Some(Tunnel::Gre { .. }) = self.around.tunnel {
+            return number(tunnel::GRE);
+        }
         if let Some(proto) = self.transport.proto(self.net) {
             return number(proto);
         }
@@ -231,9 +276,12 @@ impl Shape {
             Field::SrcIp => network(0),
             Field::DstIp => network(1),
             // RFC 3692's number for experiments
-            Field::Proto if self.transport == Transport::Rest => number(253u8),
+            Field::Proto if self.transport == Transport::Rest && self.around.tunnel.is_none() => {
+                number(253u8)
+            }
             Field::Tos | Field::FlowLabel => number(0u8),
             Field::Ttl => number(64u8),
+            Field::DstPort if self.around.tunnel.is_some() => return self.domain(field),
             Field::SrcPort | Field::DstPort => Range::numbers(1024, 65535).into(),
             Field::TcpFlags => number(0x10u8),
             // echo requests
@@ -254,7 +302,7 @@ mod tests {
     fn the_plainest_is_udp_over_ipv4_and_headers_have_their_textbook_sizes() {
         let all = Shape::all();
         assert_eq!((all[0].net, all[0].transport, all[0].headers()), (Net::V4, Transport::Udp, 42));
-        assert_eq!(all.iter().map(Shape::headers).max(), Some(22 + 48 + 20));
+        assert_eq!(all.iter().map(Shape::headers).max(), Some(22 + 48 + 28));
     }
 
     #[test]

@@ -5,6 +5,7 @@ use super::sizes::{Sizes, ip_lengths};
 use super::space::{Conjunction, Space};
 use crate::frame::{Net, Shape, Transport};
 use csn::geometry::Geometry;
+use csn::mix::Encapsulation;
 use csn::{Field, Range, Value, ValueSet};
 
 /// A condition on a field.
@@ -26,10 +27,10 @@ pub struct Known {
     domains: [Option<ValueSet>; Field::COUNT],
 }
 
-/// Every shape, the plainest first; worked out once for a load.
-pub fn shapes() -> Vec<Known> {
+/// Every shape within an encapsulation, the plainest first; worked out once for a load.
+pub fn shapes(around: Encapsulation) -> Vec<Known> {
     let known = |shape: Shape| Known { shape, domains: Field::ALL.map(|f| shape.domain(f)) };
-    Shape::all().into_iter().map(known).collect()
+    Shape::within(around).into_iter().map(known).collect()
 }
 
 /// Everything that a component's load says, once for all its aims.

@@ -100,6 +100,8 @@ pub fn assemble(
         tables: Vec::new(),
         store,
         rng: streams.split(),
+        recorded: None,
+        signature: None,
         kinds: Vec::new(),
     };
     let first_kind = settle(&mut part, &mut maker);
@@ -161,7 +163,7 @@ fn check(
     slot: &mut Slot,
     component: &Component,
 ) -> Result<(), PlanError> {
-    template.write(&part.store, template.built(), slot);
+    template.clone().write(&part.store, template.built(), slot);
     let seen = packet::parse(slot.frame(), None);
     let verdict = rules.classifier.classify(&seen);
     if verdict.rule == rule {

@@ -5,6 +5,7 @@ use super::make::{Made, Maker};
 use super::part::Part;
 use super::sizes::out_of_bounds;
 use crate::dist::{self, Bounded, Counts, Rng};
+use crate::signature::MAX_FLOW;
 use csn::Nanos;
 use csn::mix::{Births, Component, Lifetime};
 use csn::models::Quantity;
@@ -174,9 +175,14 @@ impl Part {
         let [first, reply] = templates;
         let wanted = self.stride;
         // a flow that goes one way beside others that go both has two templates alike
-        let first = first.into_iter().chain(reply).take(wanted);
         let before = self.templates.len();
-        self.templates.extend(first);
+        for mut template in first.into_iter().chain(reply).take(wanted) {
+            if let Some((class, next, step)) = &mut self.signature {
+                template.sign(&self.store, *class, *next);
+                *next = next.wrapping_add(*step) & MAX_FLOW as u32;
+            }
+            self.templates.push(template);
+        }
         if self.templates.len() < before + wanted
             && let Some(last) = self.templates.last().cloned()
         {

@@ -20,7 +20,7 @@ pub struct PlanError {
 
 impl PlanError {
     /// An error at a statement.
-    pub(super) fn new(
+    pub(crate) fn new(
         span: Span,
         message: impl Into<String>,
         reason: impl Into<String>,

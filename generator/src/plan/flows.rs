@@ -39,6 +39,9 @@ pub fn sources(
     notes: &mut Vec<String>,
     rng: &mut Rng,
 ) -> Result<Vec<Source>, PlanError> {
+    if count == 0 {
+        return Ok(Vec::new());
+    }
     let goals = rules.goals(component, context)?;
     let turns = goals.len() as u64;
     let used = if ending { goals.len() } else { goals.len().min(count as usize) };

@@ -22,6 +22,7 @@ mod part;
 mod pick;
 mod queue;
 mod schedule;
+mod signed;
 mod sizes;
 mod space;
 mod streams;
@@ -36,10 +37,11 @@ pub use error::PlanError;
 
 use crate::dist::Rng;
 use crate::job::Job;
+use crate::recorded;
 use crate::tx::Slot;
 use aim::{Context, Known};
 use assemble::{Draft, Stores};
-use csn::mix::{Component, ShareOf, Target};
+use csn::mix::{Component, Encapsulation, ShareOf, Target};
 use csn::{Layer, Nanos, RateSpec};
 use part::Part;
 use queue::Queue;
@@ -65,6 +67,8 @@ pub struct Plan {
     /// Shares of packets of the parts; together 1.
     shares: Vec<f64>,
     notes: Vec<String>,
+    /// What signed packets say of when they were sent; none for the time that they are due.
+    stamp: Option<Nanos>,
 }
 
 /// One packet of a plan.
@@ -110,12 +114,12 @@ impl Plan {
         let paced = job.rate != RateSpec::Max;
         let churns = components.iter().map(|c| churn::plan(c, paced)).collect::<Result<Vec<_>, _>>()?;
         let counts = flow_counts(&components, &churns, &rules);
-        let (shapes, length_matters) = (aim::shapes(), rules.test_length());
+        let (shapes, length_matters) = (shapes(&components), rules.test_length());
+        let recordings = recorded::split(job, &components, &rules.classifier, &mut notes)?;
         let mut keys = streams.split();
         let mut known_sizes: HashMap<String, Rc<Sizes>> = HashMap::new();
         let mut drafts = Vec::with_capacity(components.len());
         for ((component, count), churn) in components.iter().zip(counts).zip(churns) {
-            refuse_what_is_not_made(component)?;
             let sizes = match known_sizes.get(&format!("{:?}", component.traffic.size)) {
                 Some(sizes) => sizes.clone(),
                 None => {
@@ -124,7 +128,8 @@ impl Plan {
                     sizes
                 }
             };
-            let context = context(job, component, (shapes.as_slice(), length_matters), &sizes);
+            let context =
+                context(job, component, (&shapes[&component.traffic.encapsulation], length_matters), &sizes);
             let flows = (count, churn.is_some());
             let sources =
                 flows::sources(&rules, component, flows, (&context, &sizes), &mut notes, &mut keys)?;
@@ -143,6 +148,10 @@ impl Plan {
                 "give a class or `others` a load",
             ));
         }
+        for (part, recording) in parts.iter_mut().zip(recordings) {
+            part.recorded = recording;
+        }
+        signed::sign(&components, &mut parts, &job.rules)?;
         let shares = packet_shares(&components, &parts);
         let mean = |layer: Layer| parts.iter().zip(&shares).map(|(p, s)| p.mean(layer) * s).sum::<f64>();
         let pps = match job.rate {
@@ -166,7 +175,13 @@ impl Plan {
             pps: pps.map(|pps| pps * load.level),
             shares: load.shares,
             notes,
+            stamp: None,
         })
+    }
+
+    /// Whether the load ends by itself without a clock: it has a rate, or a number of packets.
+    pub fn is_bounded(&self) -> bool {
+        self.schedule.is_bounded()
     }
 
     /// Packets per second; none to send as fast as possible.
@@ -181,7 +196,7 @@ impl Plan {
 
     /// How many flows there are at a time; one that goes both ways is one.
     pub fn flows(&self) -> usize {
-        self.parts.iter().map(|p| p.flows.len()).sum()
+        self.parts.iter().map(|p| p.recorded.as_ref().map_or(p.flows.len(), |r| r.flows)).sum()
     }
 
     /// The parts of the mix that have packets, with their shares of all packets.
@@ -207,11 +222,18 @@ impl Plan {
     /// Writes the next packet into the slot, which says when it is due, and answers its rule.
     #[inline]
     pub(crate) fn write(&mut self, slot: &mut Slot) -> Option<u32> {
+        slot.stamp = self.stamp.unwrap_or(slot.due);
         let (part, flow) = self.queues[self.schedule.stream()].next(&mut self.parts);
         let rule = self.parts[part].write(flow, slot);
         // the golden ratio, so that the first flows of parts do not fall together
         slot.flow = slot.flow.wrapping_add((part as u32).wrapping_mul(0x9e37_79b1));
         rule
+    }
+
+    /// Signed packets that are written from here on say that they were sent at `time`, since 1970.
+    #[inline]
+    pub(crate) fn stamp(&mut self, time: Nanos) {
+        self.stamp = Some(time);
     }
 
     /// The packets that are left, in their order; without end where neither a rate nor a number of packets ends them.
@@ -248,6 +270,7 @@ fn flow_counts(components: &[&Component], churns: &[Option<churn::Plan>], rules:
         .iter()
         .zip(asked)
         .map(|(c, asked)| match c.share_of {
+            _ if c.traffic.from.is_some() => 0,
             ShareOf::Flows => (c.share * total).round().max(1.0) as u32,
             _ => asked,
         })
@@ -273,6 +296,12 @@ fn packet_shares(components: &[&Component], parts: &[Part]) -> Vec<f64> {
     scaled.iter().map(|s| s / total).collect()
 }
 
+/// The shapes of each encapsulation.
+fn shapes(components: &[&Component]) -> HashMap<Encapsulation, Vec<Known>> {
+    let kinds = components.iter().map(|c| c.traffic.encapsulation);
+    kinds.map(|around| (around, aim::shapes(around))).collect()
+}
+
 fn context<'a>(
     job: &Job,
     component: &Component,
@@ -283,16 +312,4 @@ fn context<'a>(
     component.traffic.open.iter().for_each(|(field, set)| open.and(*field, set));
     let length_matters = length_matters || open.test(csn::Field::Length).is_some();
     Context { shapes, macs: job.macs, open, sizes, length_matters }
-}
-
-fn refuse_what_is_not_made(component: &Component) -> Result<(), PlanError> {
-    match &component.traffic.from {
-        None => Ok(()),
-        Some(path) => Err(PlanError::new(
-            component.span,
-            format!("packets cannot be taken from {path:?}"),
-            "recordings are understood by the notation but not sent by this version",
-            "leave `from` out: packets are then made from the rules",
-        )),
-    }
 }

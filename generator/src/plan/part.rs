@@ -6,6 +6,7 @@ use super::pick::Pick;
 use super::sizes::{Payloads as Weighted, Table, payload_for};
 use crate::dist::{Blocks, Rng};
 use crate::frame::{Payloads, Template};
+use crate::recorded::Recorded;
 use crate::tx::Slot;
 use csn::{Layer, Target};
 use std::hint::black_box;
@@ -72,6 +73,10 @@ pub struct Part {
     pub store: Arc<Payloads>,
     /// Randomness of order and tables.
     pub rng: Rng,
+    /// Packets of a recording in place of all these.
+    pub recorded: Option<Recorded>,
+    /// Class, next number and step of numbers that flows are signed with, where they are.
+    pub signature: Option<(u16, u32, u32)>,
     /// What its packets are, for their mean.
     pub kinds: Vec<Kind>,
 }
@@ -81,7 +86,7 @@ impl Part {
     /// flows end it is chosen when the packet is due, and 0 here.
     #[inline]
     pub fn choose(&mut self) -> u32 {
-        if self.churn.is_some() {
+        if self.churn.is_some() || self.recorded.is_some() {
             return 0;
         }
         let i = self.pick.next(self.flows.len(), &mut self.rng);
@@ -95,18 +100,21 @@ impl Part {
     /// Writes a packet of the flow that was chosen and answers its rule.
     #[inline]
     pub fn write(&mut self, chosen: u32, slot: &mut Slot) -> Option<u32> {
+        if let Some(recorded) = &mut self.recorded {
+            return recorded.write(slot);
+        }
         let i = if self.churn.is_some() { self.living(slot.due.0) } else { chosen as usize };
         slot.flow = i as u32;
-        let (at, table) = if self.plain {
-            (i, NO_TABLE)
+        let (at, table, other) = if self.plain {
+            (i, NO_TABLE, None)
         } else {
             let flow = &mut self.flows[i];
             slot.flow = flow.number;
-            let at = i * self.stride + usize::from(flow.reply);
+            let (first, reply) = (i * self.stride, usize::from(flow.reply));
             flow.reply ^= flow.both;
-            (at, flow.table)
+            (first + reply, flow.table, flow.both.then_some(first + 1 - reply))
         };
-        let template = &self.templates[at];
+        let template = &mut self.templates[at];
         let payload = if table != NO_TABLE {
             self.tables[table as usize].pick(&mut self.rng)
         } else {
@@ -119,11 +127,18 @@ impl Part {
             }
         };
         template.write(&self.store, payload, slot);
-        template.rule
+        let rule = template.rule;
+        if let (Some(other), Some(end)) = (other, template.sequence()) {
+            self.templates[other].acknowledge(end);
+        }
+        rule
     }
 
     /// The mean size of its packets at a layer.
     pub fn mean(&self, layer: Layer) -> f64 {
+        if let Some(recorded) = &self.recorded {
+            return recorded.mean(layer);
+        }
         let flows: usize = self.kinds.iter().map(|k| k.flows).sum();
         let of_kind = |k: &Kind| {
             let bytes =
@@ -136,6 +151,9 @@ impl Part {
 
     /// The longest frame.
     pub fn longest(&self) -> usize {
+        if let Some(recorded) = &self.recorded {
+            return recorded.longest;
+        }
         let longest = |k: &Kind| k.headers + k.payloads.iter().map(|(n, _)| *n).max().unwrap_or(0);
         self.kinds.iter().map(longest).max().unwrap_or(0)
     }

@@ -57,7 +57,11 @@ impl Sizes {
         {
             return Err(out_of_bounds(&model.to_string(), share, span));
         }
-        let Some(source) = dist::sizes(size) else {
+        let made = match size {
+            Size::Capture(path) => Some(crate::recorded::sizes(path, span)?),
+            _ => dist::sizes(size),
+        };
+        let Some(source) = made else {
             let names: Vec<_> = dist::TABLE
                 .iter()
                 .filter(|e| matches!(e.make, dist::Make::Size(_)))
@@ -73,7 +77,8 @@ impl Sizes {
         let layer = match size {
             Size::Fixed { layer, .. } | Size::Range { layer, .. } | Size::Values { layer, .. } => *layer,
             Size::Distribution(model) => dist::layer(model),
-            Size::Imix | Size::Mix(_) | Size::Genome(_) | Size::Capture(_) => Layer::Ethernet,
+            Size::Imix | Size::Mix(_) | Size::Genome(_) => Layer::Ethernet,
+            Size::Capture(_) => Layer::Frame,
         };
         let asked = matches!(size, Size::Fixed { .. } | Size::Range { .. } | Size::Values { .. });
         let raise = !asked || *size == Size::default();

@@ -1,9 +1,10 @@
 //! The loop's time.
 
 use crate::job::Interruptions;
+use csn::Nanos;
 use quanta::Instant;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// Nanoseconds that the clock may jump while the loop does nothing but look at it: longer, and the machine took the
 /// CPU away (an interrupt, another process, the hypervisor).
@@ -29,6 +30,31 @@ pub(super) struct Clock {
     stalls: u64,
     seen: Interruptions,
     disturbed: bool,
+}
+
+/// From the loop's time to that since 1970, which other processes have too. It is looked at again now and then, since
+/// the two clocks need not go alike.
+#[derive(Default)]
+pub(super) struct Wall {
+    /// What the one is ahead of the other.
+    ahead: u64,
+    until: u64,
+}
+
+impl Wall {
+    /// How long the two clocks are taken to go alike, in nanoseconds.
+    const ALIKE: u64 = 50_000_000;
+
+    /// What the wall's clock shows at the loop's `now`, which is the present.
+    #[inline]
+    pub(super) fn at(&mut self, now: u64) -> Nanos {
+        if now >= self.until {
+            let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+            self.ahead = (since.as_nanos() as u64).saturating_sub(now);
+            self.until = now + Self::ALIKE;
+        }
+        Nanos(self.ahead + now)
+    }
 }
 
 impl Clock {

@@ -12,7 +12,7 @@ mod threads;
 use crate::job::{Interruptions, Report};
 use crate::plan::{Plan, PlanError};
 use crate::tx::{Fates, MAX_BATCH, Slot, Transmitter, TxError};
-use clock::Clock;
+use clock::{Clock, Wall};
 use csn::Nanos;
 use serde::{Deserialize, Serialize};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -163,6 +163,7 @@ fn sending(
     let mut packets = [Packet::default(); MAX_BATCH];
     let mut held = 0;
     let mut clock = Clock::start();
+    let mut wall = Wall::default();
     while !stop.load(Ordering::Relaxed) {
         if pace == Pace::Ahead && tx.room(&mut fates) < MAX_BATCH {
             tally.news(&mut fates);
@@ -187,6 +188,12 @@ fn sending(
         }
         let n = std::mem::take(&mut held);
         let before = if timed { clock.now() } else { now };
+        match pace {
+            Pace::Clock => plan.stamp(wall.at(before)),
+            // as near as can be said of what the kernel sends by itself
+            Pace::Ahead => plan.stamp(wall.at(clock.now())),
+            Pace::Virtual => {}
+        }
         let mut used = 0;
         let mut fill = |slots: &mut [Slot]| {
             for due in &due[..n] {

@@ -42,15 +42,15 @@ pub struct Slot {
     pub due: Nanos,
     /// The flow that the frame is of, as a number that other flows hardly share.
     pub flow: u32,
+    /// What a signed frame says of when it was sent; set by [`crate::Plan`].
+    pub(crate) stamp: Nanos,
 }
 
 impl Slot {
     /// Slots for frames of up to `longest` bytes.
     fn many(longest: usize) -> Vec<Slot> {
         let room = longest.max(HEAD);
-        (0..MAX_BATCH)
-            .map(|_| Slot { buffer: vec![0; room].into(), len: 0, due: Nanos(0), flow: 0 })
-            .collect()
+        (0..MAX_BATCH).map(|_| Slot::alone(room)).collect()
     }
 
     /// Makes this a frame of `len` bytes; the whole room is handed out, the frame is its start.
@@ -68,7 +68,7 @@ impl Slot {
 
     /// A slot by itself, for whoever wants a frame and no device.
     pub fn alone(longest: usize) -> Slot {
-        Slot { buffer: vec![0; longest.max(HEAD)].into(), len: 0, due: Nanos(0), flow: 0 }
+        Slot { buffer: vec![0; longest.max(HEAD)].into(), len: 0, due: Nanos(0), flow: 0, stamp: Nanos(0) }
     }
 }
 

@@ -18,6 +18,7 @@ use std::path::PathBuf;
   csnbench generate voice.csn -o voice.pcap --count 100000 --ledger counts.json
   csnbench generate voice.csn --interface veth0 --rate '50 kpps' --time '10 s'
   csnbench generate voice.csn --interface veth0 --rate max --transmitter xdp
+  csnbench generate voice.csn --dump --count 20        # shows packets, sends none
 
 `csnbench list transmitters` says what each is. The interface is one that you name: nothing is sent anywhere else.")]
 pub struct Args {
@@ -25,7 +26,7 @@ pub struct Args {
     #[arg(value_name = "FILE")]
     file: PathBuf,
     /// A capture to write, with nanosecond stamps: pcap, or pcapng where the name ends so; `-` is standard output
-    #[arg(short, long, value_name = "CAPTURE", required_unless_present = "interface")]
+    #[arg(short, long, value_name = "CAPTURE", required_unless_present_any = ["interface", "dump"])]
     output: Option<String>,
     /// An interface to send on
     #[arg(long, value_name = "IF", conflicts_with = "output")]
@@ -39,6 +40,9 @@ pub struct Args {
     /// So many packets leave together, when the last of them is due; 1 to 64
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=64))]
     batch: u8,
+    /// Show the packets, a line each, and send nothing: time, class, rule, octets of the frame, fields
+    #[arg(long, conflicts_with_all = ["output", "interface", "ledger"])]
+    dump: bool,
     /// How many packets
     #[arg(long, value_name = "N", conflicts_with = "time")]
     count: Option<u64>,
@@ -57,7 +61,7 @@ pub struct Args {
     /// Where to write what really left: a line per class, then the total; `-` is standard output
     #[arg(long, value_name = "FILE")]
     ledger: Option<PathBuf>,
-    /// JSON Lines: the ledger on standard output
+    /// JSON Lines on standard output: the ledger, or the packets of --dump
     #[arg(long, conflicts_with = "ledger")]
     json: bool,
 }
@@ -69,6 +73,9 @@ pub fn run(args: &Args) -> Result<Exit, Exit> {
     let job = job(args, scenario)?;
     let mut plan = Plan::new(&job).map_err(|e| show(&outcome.sources, &e))?;
     plan.notes().iter().for_each(|n| eprintln!("note: {n}"));
+    if args.dump {
+        return dump(&mut plan, &scenario.rules, args.json);
+    }
     let (name, target) = transmitter(args)?;
     let stop = signals::stop_flag();
     let pacing = Pacing { batch: args.batch.into() };
@@ -158,6 +165,37 @@ fn show(sources: &csn::Sources, e: &PlanError) -> Exit {
     let diagnostic = csn::Diagnostic::new(&csn::codes::IMPOSSIBLE, e.span, message, reason, cure);
     render::show(sources, &[diagnostic], Style::Text);
     Exit::Input
+}
+
+/// Shows the packets of a plan.
+fn dump(plan: &mut Plan, rules: &csn::RuleSet, json: bool) -> Result<Exit, Exit> {
+    if !plan.is_bounded() {
+        eprintln!("csnbench: {}", send::SendError::Endless);
+        return Err(Exit::Usage);
+    }
+    let mut out = std::io::BufWriter::new(std::io::stdout().lock());
+    let mut written = Ok(());
+    for (i, frame) in plan.frames().enumerate() {
+        let key = csn::packet::parse(&frame.bytes, None);
+        let class = frame.rule.map_or(csn::ClassId::OTHERS, |r| rules.rules[r].class);
+        let verdict = csn::ruleset::Verdict { class, rule: frame.rule };
+        written = if json {
+            let text = lines::dumped(rules, i as u64 + 1, verdict, frame.due, &key, &frame.bytes);
+            writeln!(out, "{text}")
+        } else {
+            let rule = frame.rule.map_or("-".to_owned(), |r| (r + 1).to_string());
+            let (time, label) = (frame.due.as_secs_f64(), rules.label(class));
+            writeln!(out, "{time:.9} {label} {rule} {} B {}", frame.bytes.len(), lines::fields(&key))
+        };
+        if written.is_err() {
+            break;
+        }
+    }
+    match written.and_then(|()| out.flush()) {
+        // who reads has read enough
+        Err(e) if e.kind() != std::io::ErrorKind::BrokenPipe => Err(Exit::Failed),
+        _ => Ok(Exit::Done),
+    }
 }
 
 fn summarise(report: &Report) {

@@ -21,7 +21,9 @@ mod lines;
 mod list;
 mod load;
 mod meter;
+mod profile;
 mod reader;
+mod receive;
 mod remove;
 mod render;
 mod replace;
@@ -63,6 +65,10 @@ enum Verb {
     Import(import::Args),
     /// Make the packets of a scenario, into a capture or onto an interface
     Generate(generate::Args),
+    /// Say what a capture's traffic is like, as a scenario
+    Profile(profile::Args),
+    /// Tell loss, order, duplicates and latency from signed packets
+    Receive(receive::Args),
     /// Run one built-in meter by itself
     Meter(meter::Args),
     /// Collect what flow meters export: NetFlow v5 and v9, IPFIX
@@ -120,6 +126,8 @@ pub fn main() -> ExitCode {
         Verb::Compile(args) => compile::run(args),
         Verb::Import(args) => import::run(args),
         Verb::Generate(args) => generate::run(args),
+        Verb::Profile(args) => profile::run(args),
+        Verb::Receive(args) => receive::run(args),
         Verb::Meter(args) => meter::run(args),
         Verb::Collect(args) => collect::run(args),
         Verb::Reader(args) => reader::run(args),

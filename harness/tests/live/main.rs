@@ -4,6 +4,7 @@ mod generate;
 mod lab;
 mod meters;
 mod oracle;
+mod receive;
 mod run;
 mod scenario;
 mod trial;
