@@ -43,7 +43,7 @@ pub struct Args {
     /// A line for each flow too
     #[arg(long)]
     flows: bool,
-    /// JSON Lines: {"class":"voice","packets":n,"bytes":n,"flows":n,"lost":n,…}
+    /// JSON Lines: {"class":"voice","packets":n,"bytes":n,"flows":n,"lost":n, and so on}
     #[arg(long)]
     json: bool,
 }
