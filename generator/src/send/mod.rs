@@ -326,7 +326,13 @@ mod tests {
         assert_eq!(report.ledger.total().bytes, 400 * 60);
         // turns alternate, and every third is refused: both lose alike
         assert_eq!((report.ledger.rules[0].packets, report.ledger.others.packets), (200, 200));
-        assert!(report.elapsed >= Nanos(59_900_000), "{}", report.elapsed);
+        // no packet leaves early, but the first may be late
+        assert!(
+            report.elapsed.0 + report.lateness.max >= 59_900_000,
+            "{} {:?}",
+            report.elapsed,
+            report.lateness
+        );
         assert!(report.lateness.max >= report.lateness.p50);
         // constant gaps: the schedule is what was asked for
         let (asked, drawn) = (report.intended_pps.unwrap(), report.scheduled_pps.unwrap());
@@ -347,7 +353,7 @@ mod tests {
         assert_eq!((report.planned, report.intended_pps, report.scheduled_pps), (10_000, None, None));
         assert_eq!(report.lateness.share, 0.0);
         let (report, _) = run(RateSpec::Max, Amount::Time(Nanos::from_millis(5)), u64::MAX);
-        assert!(report.planned > 1000 && report.elapsed >= Nanos::from_millis(4));
+        assert!(report.planned >= MAX_BATCH as u64, "{}", report.planned);
     }
 
     #[test]

@@ -244,7 +244,8 @@ pub fn run(
 ) -> Result<Outcome, RunError> {
     let stop = Stop::listen().map_err(RunError::Signals)?;
     run_on(scenario, options, &stop, observer, |observer| {
-        let lab = Lab::create(&options.lab)?;
+        let mtu = plan::link_mtu(scenario).unwrap_or(options.lab.mtu);
+        let lab = Lab::create(&LabOptions { mtu, ..options.lab.clone() })?;
         if !lab.removed().is_empty() {
             observer.event(&Event::Note(format!(
                 "removed what a killed run had left: network namespaces {}",

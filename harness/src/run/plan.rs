@@ -231,6 +231,34 @@ fn is_meant(wanted: &str, point: &Point) -> bool {
     wanted == point.meter.name || plain(wanted) == plain(&point.meter.to_string())
 }
 
+/// The MTU up to which a veth end takes a native XDP program that knows frames in one piece only: a page less what the
+/// kernel keeps before and behind a frame.
+const MTU_OF_XDP: u32 = 3_400;
+/// Room for headers around sizes that count an inner layer.
+const HEADERS: u32 = 300;
+
+/// The MTU that the link of a lab needs, where all packets are known to fit one that XDP programs can be attached at;
+/// none where some may be longer, or nobody knows before.
+pub fn link_mtu(scenario: &Scenario) -> Option<u32> {
+    let sizes = scenario.grid().into_iter().flat_map(|point| {
+        let components = scenario.at(&point).mix.components;
+        components.into_iter().map(|c| c.traffic.from.map_or(longest(&c.traffic.size), |_| None))
+    });
+    let most = sizes.collect::<Option<Vec<_>>>()?.into_iter().max()?;
+    (most + HEADERS <= MTU_OF_XDP).then_some(MTU_OF_XDP)
+}
+
+/// The largest size that a description gives, where it says so itself.
+fn longest(size: &Size) -> Option<u32> {
+    match size {
+        Size::Fixed { bytes, .. } => Some(*bytes),
+        Size::Range { hi, .. } => Some(*hi),
+        Size::Values { values, .. } => values.iter().map(|(bytes, _)| *bytes).max(),
+        Size::Imix | Size::Mix(_) => Some(1_518),
+        Size::Genome(_) | Size::Distribution(_) | Size::Capture(_) => None,
+    }
+}
+
 /// A file's name without its ending.
 fn stem(path: &Path) -> String {
     path.file_stem().map(|s| s.to_string_lossy().into_owned()).unwrap_or_default()
@@ -298,6 +326,22 @@ mod tests {
         let plan = Plan::of(&scenario(), true, &["rtfm(prefilter=bpf)".into()]).unwrap();
         assert_eq!((plan.repeat, plan.time, plan.points.len()), (QUICK_REPEAT, QUICK_TIME, 6));
         assert!(matches!(Plan::of(&scenario(), true, &["x".into()]), Err(RunError::Empty { .. })));
+    }
+
+    #[test]
+    fn a_link_is_short_where_all_packets_are_known_to_fit() {
+        let with = |size: Size| {
+            let mut s = scenario();
+            let traffic = csn::mix::Traffic { size, ..Default::default() };
+            let target = csn::mix::Target::Class(ClassId(1));
+            let (share_of, span) = (csn::mix::ShareOf::Packets, Span::default());
+            s.mix.components = vec![csn::mix::Component { target, share: 1.0, share_of, traffic, span }];
+            link_mtu(&s)
+        };
+        assert_eq!(with(Size::Fixed { bytes: 60, layer: csn::Layer::Frame }), Some(MTU_OF_XDP));
+        assert_eq!(with(Size::Imix), Some(MTU_OF_XDP));
+        assert_eq!(with(Size::Fixed { bytes: 9_000, layer: csn::Layer::Frame }), None);
+        assert_eq!(with(Size::Capture("x.pcap".into())), None);
     }
 
     #[test]
