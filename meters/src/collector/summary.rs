@@ -106,12 +106,12 @@ pub struct Tally {
 }
 
 impl Tally {
-    /// Adds a flow.
+    /// Adds a flow. A record may claim any number: sums end at the largest one.
     #[inline]
     pub fn add(&mut self, flow: &crate::flows::Flow) {
         self.flows += 1;
-        self.packets += flow.packets;
-        self.octets += flow.octets;
+        self.packets = self.packets.saturating_add(flow.packets);
+        self.octets = self.octets.saturating_add(flow.octets);
     }
 }
 
@@ -127,4 +127,18 @@ pub struct Collected {
     pub all: Tally,
     /// What was seen of exporters.
     pub summary: Summary,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sums_of_what_records_claim_never_overflow() {
+        let flow = crate::flows::Flow { packets: u64::MAX, octets: u64::MAX, ..Default::default() };
+        let mut tally = Tally::default();
+        tally.add(&flow);
+        tally.add(&flow);
+        assert_eq!(tally, Tally { flows: 2, packets: u64::MAX, octets: u64::MAX });
+    }
 }
