@@ -217,7 +217,8 @@ pub struct Readout {
     pub flows: u64,
     /// Times of the elements, where asked for.
     pub elements: Vec<ElementTimes>,
-    /// Packets that were lost inside of the meter, by its own counters, a stage each.
+    /// Packets that were lost inside of the meter, a stage each: by its own counters, or for a capturing meter that has
+    /// none, what the kernel delivered less what it counted.
     pub losses: Vec<StageLoss>,
     /// What is worth recording, by name: socket buffer asked for and got, proof that the rules are live.
     pub facts: BTreeMap<String, String>,

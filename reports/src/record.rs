@@ -218,7 +218,8 @@ pub struct Trial {
     pub kernel: Option<Kernel>,
     /// Times of the meter's elements, where they were asked for.
     pub elements: Vec<Element>,
-    /// Packets lost inside of the meter, by its own counters: stage → packets.
+    /// Packets lost inside of the meter, stage → packets: by its own counters, or for a capturing meter that has none,
+    /// what the kernel delivered less what it counted.
     pub losses: BTreeMap<String, u64>,
     /// What the meter exported and what became of it, where its counts come over an export.
     pub export: Option<Export>,
@@ -291,7 +292,8 @@ pub struct Ledger {
     pub filtered: u64,
     /// Seen by the meter and not counted, on purpose.
     pub ignored: u64,
-    /// Lost inside of the meter, by its own counters.
+    /// Lost inside of the meter, by its own counters or as what was delivered to it less what it counted: for meters of
+    /// the second kind the ledger closes by construction, and only the counts per class are a check.
     pub meter: u64,
     /// Counted by the meter, and lost between its export and the collector.
     pub export: u64,
